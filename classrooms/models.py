@@ -1,0 +1,143 @@
+"""People, classes and texts. Reading itself lives in `sessions`, which may import this; never the reverse."""
+
+import secrets
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+# Without 0/O, 1/I/L: a code is read off a projector and typed by a child.
+CODE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+CODE_LENGTH = 8
+
+
+def new_code() -> str:
+    return "".join(secrets.choice(CODE_ALPHABET) for _ in range(CODE_LENGTH))
+
+
+def new_student_username() -> str:
+    return f"s-{secrets.token_hex(12)}"
+
+
+class User(AbstractUser):
+    """A teacher logs in with a password. A student's username is random, never shown, the password unusable."""
+
+    class Role(models.TextChoices):
+        TEACHER = "teacher", _("teacher")
+        STUDENT = "student", _("student")
+
+    role = models.CharField(_("role"), max_length=10, choices=Role, default=Role.TEACHER)
+
+    @property
+    def is_teacher(self) -> bool:
+        return self.role == self.Role.TEACHER
+
+    @property
+    def is_student(self) -> bool:
+        return self.role == self.Role.STUDENT
+
+
+class Text(models.Model):
+    """A text that teachers give to classes. Its words are in `passages`, split by `importing`."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="texts", verbose_name=_("owner"))
+    title = models.CharField(_("title"), max_length=200)
+    author = models.CharField(_("author"), max_length=200, blank=True)
+    level = models.CharField(_("reading level"), max_length=60, blank=True, help_text=_("For example: ages 9 to 11"))
+    revision = models.PositiveIntegerField(_("revision"), default=1)
+    word_count = models.PositiveIntegerField(_("words"))
+    page_starts = models.JSONField(_("first word of each page"))
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        ordering = ["title"]
+        verbose_name = _("text")
+        verbose_name_plural = _("texts")
+
+    def __str__(self):
+        return self.title
+
+    @property
+    def page_count(self) -> int:
+        return len(self.page_starts)
+
+
+class Passage(models.Model):
+    """A heading or a paragraph of a text, in order. `number` counts paragraphs from 1; a heading has 0."""
+
+    text = models.ForeignKey(Text, models.CASCADE, related_name="passages")
+    kind = models.CharField(max_length=10, choices=[("heading", _("heading")), ("paragraph", _("paragraph"))])
+    body = models.TextField()
+    number = models.PositiveIntegerField()
+    chapter = models.PositiveIntegerField()
+    page = models.PositiveIntegerField()
+    first_word = models.PositiveIntegerField()
+    word_count = models.PositiveIntegerField()
+
+    class Meta:
+        ordering = ["first_word"]
+        constraints = [models.UniqueConstraint(fields=["text", "first_word"], name="passage_place")]
+        indexes = [models.Index(fields=["text", "page"])]
+
+
+class Classroom(models.Model):
+    """A class. `version` counts what was said to all of it: see the fourth promise in docs/architecture.md."""
+
+    name = models.CharField(_("name"), max_length=100)
+    code = models.CharField(_("code"), max_length=CODE_LENGTH, unique=True, default=new_code)
+    is_open = models.BooleanField(_("students may join"), default=True)
+    teachers = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="classrooms", verbose_name=_("teachers"))
+    texts = models.ManyToManyField(Text, related_name="classrooms", blank=True, verbose_name=_("texts"))
+    ai_enabled = models.BooleanField(_("AI answers"), default=True)
+    paused = models.BooleanField(_("paused"), default=False)
+    focus_text = models.ForeignKey(Text, models.SET_NULL, null=True, blank=True, related_name="+")
+    focus_word_index = models.PositiveIntegerField(null=True, blank=True)
+    version = models.PositiveBigIntegerField(default=0, editable=False)
+    served_at = models.DateTimeField(null=True, editable=False)  # when the tutor last took a question of this class
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name = _("classroom")
+        verbose_name_plural = _("classrooms")
+
+    def __str__(self):
+        return self.name
+
+    @property
+    def code_display(self) -> str:
+        """The code as people read it: KM4T-9XPA."""
+        return f"{self.code[:4]}-{self.code[4:]}"
+
+
+class Enrollment(models.Model):
+    """A student's place in one class: the nickname others there know, and the PIN that opens it again."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="enrollments")
+    classroom = models.ForeignKey(Classroom, models.CASCADE, related_name="enrollments")
+    nickname = models.CharField(_("nickname"), max_length=40)
+    nickname_key = models.CharField(max_length=80, editable=False)
+    pin = models.CharField(max_length=128, editable=False)
+    removed_at = models.DateTimeField(_("removed"), null=True, blank=True)
+    created_at = models.DateTimeField(_("joined"), auto_now_add=True)
+
+    class Meta:
+        ordering = ["nickname_key"]
+        verbose_name = _("enrollment")
+        verbose_name_plural = _("enrollments")
+        constraints = [
+            models.UniqueConstraint(fields=["classroom", "nickname_key"], name="enrollment_nickname"),
+            models.UniqueConstraint(fields=["classroom", "user"], name="enrollment_user"),
+        ]
+
+    def __str__(self):
+        return self.nickname
+
+
+class AttemptCount(models.Model):
+    """Guesses at one code, PIN or password in the window that began at `since`; counted before anything is hashed."""
+
+    key = models.CharField(max_length=64, primary_key=True)
+    count = models.PositiveIntegerField()
+    since = models.DateTimeField()

@@ -1,0 +1,41 @@
+"""The panels of a student's page: one function and one template each.
+
+A panel takes an enrollment and returns its template and what it shows. What students read is reached
+through `related_name`, so this room knows nothing of `sessions`.
+"""
+
+from django.utils.translation import gettext as _
+
+from classrooms.models import Enrollment
+
+MAX_QUESTIONS = 200
+
+
+def reading(enrollment: Enrollment) -> dict:
+    """Every text the student opened: how far, where, for how long, when last."""
+    rows = enrollment.reading_sessions.select_related("text").order_by("-changed_at")
+    return {
+        "template": "classrooms/panels/reading.html",
+        "context": {"reading_sessions": [{
+            "text": row.text, "percent": row.percent, "page": row.page, "page_count": row.text.page_count,
+            "status": row.status, "status_label": row.get_status_display(),
+            "active_minutes": round(row.active_seconds / 60), "last_seen": row.last_seen,
+        } for row in rows]},
+    }
+
+
+def questions(enrollment: Enrollment) -> dict:
+    """Every question with what came of it, newest first."""
+    rows = list(enrollment.interruptions.select_related("text").order_by("-created_at")[:MAX_QUESTIONS])
+    for row in rows:
+        row.asked_at, row.text_title = row.created_at, row.text.title
+        row.provider_label = provider_label(row.provider)
+    return {"template": "classrooms/panels/questions.html", "context": {"interruptions": rows}}
+
+
+def provider_label(provider: str) -> str:
+    """Return what people read for the name of a provider."""
+    return {"openai": _("AI tutor"), "passage_helper": _("Passage helper, not AI")}.get(provider, provider)
+
+
+PANELS = [reading, questions]

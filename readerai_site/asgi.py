@@ -1,0 +1,28 @@
+"""The ASGI application: `manage.py serve`, Daphne, uvicorn and `runworker` all run `application`.
+
+Three kinds of scope: pages and REST go to Django, sockets to `sessions.routing.websocket_application`,
+channel workers to `sessions.routing.channel_routing`. Around them `EmbeddedEngine` starts what runs beside
+the requests. Nothing is decided here: Origin, log-in and rights are checked in `sessions`.
+"""
+
+import os
+
+from channels.routing import ChannelNameRouter, ProtocolTypeRouter
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "readerai_site.settings")
+django_application = get_asgi_application()
+
+# After get_asgi_application: consumers import models, which need the app registry.
+from readerai_site.embedded import EmbeddedEngine  # noqa: E402
+from sessions.background import Background  # noqa: E402
+from sessions.routing import channel_routing, websocket_application  # noqa: E402
+
+application = EmbeddedEngine(
+    ProtocolTypeRouter({
+        "http": django_application,
+        "websocket": websocket_application,
+        "channel": ChannelNameRouter(channel_routing),
+    }),
+    make_background=Background,
+)

@@ -1,0 +1,65 @@
+"""Every duration and every limit of the product, each in one frozen object.
+
+`settings.DURATIONS` and `settings.LIMITS` are built from these once. The fault runs set DURATION_SCALE
+so that leases, deadlines and time-outs shrink together and a hundred kills fit in minutes.
+"""
+
+from dataclasses import dataclass, fields
+
+
+@dataclass(frozen=True, slots=True)
+class Durations:
+    """Seconds, all of them."""
+
+    # The tutor engine
+    lease: float = 30.0             # a claimed question belongs to its worker this long
+    lease_renewal: float = 10.0
+    lease_margin: float = 5.0       # a worker that could not renew stops this long before its lease ends
+    sweep: float = 2.0              # messages only wake the engine; this finds what they missed
+    deadline: float = 110.0         # from the first claim to a stored outcome
+    attempt: float = 90.0
+    first_token: float = 15.0
+    idle_token: float = 20.0
+    retry: float = 1.0              # first delay before another attempt; doubles
+    unclaimed: float = 600.0        # a question nobody could claim for so long fails as busy
+    draft: float = 1.0              # how often the running answers' drafts are stored
+    delta: float = 0.2              # at most five deltas a second for one answer
+    # Sockets
+    heartbeat: float = 25.0
+    heartbeat_timeout: float = 60.0
+    slow_reader: float = 10.0       # a client that has taken nothing for so long is cut off
+    handshake: float = 60.0
+    pulse: float = 1.0              # one query a second and process for pings, presence, dashboards, evictions
+    healing: float = 5.0            # dashboards re-read rows that changed in so many seconds
+    heatmap: float = 2.0
+    away: float = 300.0
+    bad_messages: float = 60.0      # the window in which LIMITS.bad_messages are too many
+    drain: float = 25.0             # from SIGTERM to the end
+    # Accounts
+    ticket: float = 60.0
+    session_idle: float = 30 * 60.0
+    session_absolute: float = 12 * 3600.0
+    attempts: float = 3600.0        # the window of attempts at a code, a PIN, a password
+
+    def scaled(self, factor: float) -> "Durations":
+        """Return the same durations, each times `factor`."""
+        return Durations(**{f.name: getattr(self, f.name) * factor for f in fields(self)})
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    messages_per_second: float = 20.0
+    burst: float = 40.0
+    flood_per_second: float = 150.0  # beyond the burst; 200 a second are cut off within a second
+    flood_burst: float = 60.0
+    questions_per_minute: int = 6
+    questions_per_day: int = 60
+    bad_messages: int = 5
+    answer_bytes: int = 8_192
+    attempts: int = 3               # calls of the model for one question
+    llm_concurrent: int = 10
+    batch: int = 64                 # sockets' writes in one commit
+    pin_attempts: int = 10
+    code_attempts: int = 10
+    password_attempts: int = 6
+    upload_bytes: int = 5 * 1024 * 1024

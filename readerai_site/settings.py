@@ -1,0 +1,214 @@
+"""Settings of ReaderAI classroom: read top to bottom, every value from an environment variable with a
+default that runs on a fresh clone. `docs/operations.md` lists the variables."""
+
+import os
+from pathlib import Path
+from urllib.parse import urlparse
+
+import dj_database_url
+from django.core.management.utils import get_random_secret_key
+
+from readerai_site.durations import Durations, Limits
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def env_list(name: str) -> list[str]:
+    return [part.strip() for part in os.environ.get(name, "").split(",") if part.strip()]
+
+
+def env_flag(name: str, default: bool = False) -> bool:
+    return os.environ.get(name, str(int(default))).lower() in ("1", "true", "yes", "on")
+
+
+# ---- Where things are kept
+
+DATA_DIR = Path(os.environ.get("DATA_DIR", BASE_DIR / "var"))
+
+
+def secret_key() -> str:
+    """SECRET_KEY, or a key made once and kept in an ignored file readable by its owner only."""
+    if key := os.environ.get("SECRET_KEY"):
+        return key
+    path = DATA_DIR / "secret_key"
+    if not path.exists():
+        DATA_DIR.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(path, "x", opener=lambda p, flags: os.open(p, flags, 0o600)) as file:
+                file.write(get_random_secret_key())
+        except FileExistsError:  # another process was first
+            pass
+    return path.read_text()
+
+
+SECRET_KEY = secret_key()
+DEBUG = env_flag("DEBUG")
+
+# ---- Who may talk to us
+
+HOST = os.environ.get("HOST", "127.0.0.1")
+PORT = int(os.environ.get("PORT", "8000"))
+PUBLIC_ORIGINS = env_list("PUBLIC_ORIGINS")  # https://read.school.example
+# A classroom's own network: any of this machine's addresses is as good as another.
+ALLOWED_HOSTS = env_list("ALLOWED_HOSTS") or (
+    [urlparse(origin).hostname for origin in PUBLIC_ORIGINS]
+    or (["*"] if HOST in ("0.0.0.0", "::") else ["localhost", "127.0.0.1", "[::1]", HOST]))
+CSRF_TRUSTED_ORIGINS = PUBLIC_ORIGINS
+HTTPS = env_flag("HTTPS", any(origin.startswith("https://") for origin in PUBLIC_ORIGINS))
+BEHIND_PROXY = env_flag("BEHIND_PROXY")
+if BEHIND_PROXY:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# ---- The application
+
+INSTALLED_APPS = [
+    "classrooms",
+    "sessions.apps.ReadingSessionsConfig",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "channels",
+    "csp",
+    "rest_framework",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "classrooms.middleware.EnrollmentMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+]
+ROOT_URLCONF = "readerai_site.urls"
+ASGI_APPLICATION = "readerai_site.asgi.application"
+TEMPLATES = [{
+    "BACKEND": "django.template.backends.django.DjangoTemplates",
+    "DIRS": [BASE_DIR / "templates"],
+    "APP_DIRS": True,
+    "OPTIONS": {"context_processors": [
+        "django.template.context_processors.request",
+        "django.contrib.auth.context_processors.auth",
+        "django.contrib.messages.context_processors.messages",
+    ]},
+}]
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+}
+
+# ---- Database: SQLite for one process, PostgreSQL for many
+
+DATABASE_URL = os.environ.get("DATABASE_URL", f"sqlite:///{DATA_DIR / 'readerai.sqlite3'}")
+DATABASES = {"default": dj_database_url.parse(DATABASE_URL)}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"] |= {
+        # Reopening the file for each call costs as much as the commit itself (5.1 ms against 3.1).
+        "CONN_MAX_AGE": None,
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL",
+        },
+        # In shared memory SQLite answers "table is locked" at once; tests get a file too.
+        "TEST": {"NAME": str(DATA_DIR / f"test-{os.getpid()}.sqlite3")},
+    }
+else:
+    # Under ASGI each request may run on its own thread, so connections live in a pool, not in threads.
+    DATABASES["default"] |= {
+        "CONN_MAX_AGE": 0,
+        "OPTIONS": {"pool": {"min_size": 2, "max_size": int(os.environ.get("DATABASE_POOL", "16")), "timeout": 10}},
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# ---- Channel layer: in this process, or Redis
+
+REDIS_URLS = env_list("REDIS_URL")
+if REDIS_URLS:
+    CHANNEL_LAYERS = {"default": {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        "CONFIG": {"hosts": REDIS_URLS, "capacity": 1_000, "prefix": os.environ.get("REDIS_PREFIX", "readerai")},
+    }}
+else:
+    CHANNEL_LAYERS = {"default": {
+        "BACKEND": "readerai_site.layer.InProcessChannelLayer",
+        "CONFIG": {"capacity": 1_000},
+    }}
+# The tutor engine runs in the serving process unless workers do it (`manage.py runworker tutor`).
+TUTOR_EMBEDDED = env_flag("TUTOR_EMBEDDED", not REDIS_URLS)
+
+# ---- Time and measure
+
+DURATIONS = Durations().scaled(float(os.environ.get("DURATION_SCALE", "1")))
+LIMITS = Limits(llm_concurrent=int(os.environ.get("LLM_MAX_CONCURRENT", "10")))
+WEBSOCKET_MAX_BYTES = 64 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = LIMITS.upload_bytes + 64 * 1024
+
+# ---- The tutor
+
+OPENAI_API_KEY = os.environ.get("OPENAI_API_KEY", "")
+OPENAI_BASE_URL = os.environ.get("OPENAI_BASE_URL", "")
+TUTOR_MODEL = os.environ.get("TUTOR_MODEL", "gpt-5-mini")
+TUTOR_PROVIDER = os.environ.get(
+    "TUTOR_PROVIDER", "openai" if OPENAI_API_KEY or OPENAI_BASE_URL else "passage_helper")
+
+# ---- Accounts
+
+AUTH_USER_MODEL = "classrooms.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "classrooms.backends.EnrollmentBackend",
+]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "classes"
+LOGOUT_REDIRECT_URL = "landing"
+SESSION_COOKIE_AGE = int(DURATIONS.session_absolute)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+CONTENT_SECURITY_POLICY = {"DIRECTIVES": {
+    "default-src": ["'self'"], "object-src": ["'none'"], "base-uri": ["'none'"], "frame-ancestors": ["'none'"],
+}}
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SECURE_SSL_REDIRECT = HTTPS and env_flag("SSL_REDIRECT", True)
+SECURE_HSTS_SECONDS = int(os.environ.get("HSTS_SECONDS", "31536000" if HTTPS else "0"))
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = False
+
+# ---- Languages, static files, logs
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English")]
+TIME_ZONE = os.environ.get("TIME_ZONE", "UTC")
+USE_I18N = USE_TZ = True
+LOCALE_PATHS = [BASE_DIR / "locale"]
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # whitenoise warns at every start where it is missing
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["console"], "level": os.environ.get("LOG_LEVEL", "INFO")},
+    "loggers": {"httpx": {"level": "WARNING"}, "httpx2": {"level": "WARNING"}},
+}

@@ -1,0 +1,211 @@
+"""The two sockets, one handler a message: a validated message in, one service, one reply.
+
+Students speak to `ReadingSessionConsumer`, teachers to `ClassroomConsumer`; `TutorConsumer` is the channel
+on which a worker is woken. Nothing slow happens here.
+"""
+
+from uuid import UUID
+
+from channels.consumer import AsyncConsumer
+from channels.db import database_sync_to_async
+from channels.layers import get_channel_layer
+
+from sessions import background, events, messages
+from sessions.models import Eviction, ReadingSession
+from sessions.pulse import pulse
+from sessions.services import access, classes, questions, reading, snapshots, texts
+from sessions.sockets import NOT_FOUND, REMOVED, Refusal, Socket, receipt_key
+from sessions.writes import writer
+
+
+class ReadingSessionConsumer(Socket):
+    """A student's socket on one reading session."""
+
+    known = messages.STUDENT_MESSAGES
+
+    reading_session_id: UUID
+    classroom_id: int | None = None
+
+    async def open(self, session_key):
+        """Restore everything; heartbeat, connection log and preferences start with it."""
+        self.reading_session_id = self.scope["url_route"]["kwargs"]["reading_session_id"]
+        self.places: dict[UUID, int | None] = {}
+        layer = get_channel_layer()
+        # Join the group before reading state: an event in between is then repeated, not lost.
+        await layer.group_add(events.session_group(self.reading_session_id), self.channel_name)
+        snapshot = await database_sync_to_async(self._look_up)(session_key)
+        await layer.group_add(events.class_group(self.classroom_id), self.channel_name)
+        await self._send_snapshot(snapshot)
+        pulse().opened(self, restored=snapshot.restored)
+        # The class's group was joined after the snapshot was read, to know the class from the same queries.
+        self._versions = snapshot.version, snapshot.class_version
+        pulse().check(self)
+
+    def _look_up(self, session_key) -> messages.SessionRestored:
+        """Return the snapshot; all that opening asks of the database, in one thread hop."""
+        if session_key is not None or not hasattr(self, "access"):
+            self.access = access.access_by_cookie(session_key)
+        found = (ReadingSession.objects.select_related("enrollment__classroom", "text")
+                 .filter(pk=self.reading_session_id, enrollment__user=self.access.user).first())
+        if found is None:
+            raise Refusal(NOT_FOUND)
+        if found.enrollment.removed_at is not None:
+            raise Refusal(REMOVED)
+        self.classroom_id = found.enrollment.classroom_id
+        self.text = found.text
+        return snapshots.session_restored(found)
+
+    async def _send_snapshot(self, snapshot: messages.SessionRestored, to: messages.ClientMessage | None = None):
+        self.places = {view.interruption_id: view.queue_position
+                       for view in snapshot.interruptions if view.state == "queued"}
+        await self.send_frame(snapshot.encode(
+            in_reply_to=to and to.id, version=snapshot.version, class_version=snapshot.class_version))
+
+    def joined(self):
+        groups = []
+        if hasattr(self, "reading_session_id"):
+            groups.append(events.session_group(self.reading_session_id))
+        if self.classroom_id is not None:
+            groups.append(events.class_group(self.classroom_id))
+        return groups
+
+    def heard(self, message):
+        super().heard(message)
+        pulse().heard(self, activity=message.type not in self.quiet)
+
+    def is_behind(self, version, class_version) -> bool:
+        return version is not None and (version, class_version) != self._versions
+
+    def is_evicted_by(self, eviction: Eviction) -> bool:
+        if eviction.user_id != self.access.user.pk or eviction.created_at < self.access.at:
+            return False
+        if eviction.session_key_hash:
+            return eviction.session_key_hash == self.access.key_hash
+        return eviction.classroom_id in (None, self.classroom_id)
+
+    async def _submit(self, write, *, to: messages.ClientMessage):
+        reply = await writer().submit(write)
+        await self.reply_stored(reply, to=to)
+        return reply
+
+    async def on_student_interruption(self, message):
+        """Called when the student stops reading to ask something. Acknowledged when it is safely stored."""
+        reply = await self._submit(questions.interruption(
+            self.reading_session_id, message.payload, receipt=receipt_key(message), sender=self.channel_name), to=message)
+        if not reply.repeated:
+            self.places[UUID(reply.payload["interruptionId"])] = reply.payload["queuePosition"]
+            await self.reply(messages.PauseAudio(
+                reason="question", at_word_index=reply.payload["pausedAtWordIndex"]), to=message)
+
+    async def on_cancel_interruption(self, message):
+        """Called when the student takes a question back."""
+        await self._submit(questions.cancellation(
+            self.reading_session_id, message.payload, receipt=receipt_key(message), sender=self.channel_name), to=message)
+
+    async def on_resume_reading(self, message):
+        """Called when the student goes on, perhaps saying whether an answer helped."""
+        await self._submit(questions.resumption(self.reading_session_id, message.payload), to=message)
+
+    async def on_repeat_audio(self, message):
+        """Called when the student wants to hear a place again."""
+        texts.check_place(self.text, message.payload.from_word_index)
+        await self.reply(messages.ResumeAudio(
+            reason=message.payload.reason or "review", from_word_index=message.payload.from_word_index), to=message)
+
+    async def on_reading_progress(self, message):
+        """Called when the page notices that the reader moved."""
+        await self._submit(reading.progress(
+            self.reading_session_id, message.payload, sender=self.channel_name), to=message)
+
+    async def on_set_preferences(self, message):
+        """Called when the reader changes how the page looks or sounds."""
+        await self._submit(reading.preferences(
+            self.reading_session_id, message.payload, receipt=receipt_key(message), sender=self.channel_name), to=message)
+
+    async def on_ping(self, message):
+        """Called at each heartbeat; the pulse answers all of a second's with one query."""
+        pulse().ping(self, message.id)
+
+    async def on_restore(self, message):
+        """Called when the page finds that it missed something."""
+        snapshot = await database_sync_to_async(
+            lambda: snapshots.session_restored(reading.reading_session_for_user(
+                self.access.user, self.reading_session_id)))()
+        await self._send_snapshot(snapshot, to=message)
+
+
+class ClassroomConsumer(Socket):
+    """A teacher's socket on one class."""
+
+    known = messages.TEACHER_MESSAGES
+
+    classroom_id: int
+
+    async def open(self, session_key):
+        """Send the whole state of the class, then every change."""
+        self.classroom_id = self.scope["url_route"]["kwargs"]["classroom_id"]
+        await get_channel_layer().group_add(events.room_group(self.classroom_id), self.channel_name)
+        snapshot = await database_sync_to_async(self._look_up)(session_key)
+        await self.send_frame(snapshot.encode(class_version=snapshot.class_version))
+        pulse().rooms.add(self)
+
+    def _look_up(self, session_key) -> messages.ClassroomState:
+        if session_key is not None or not hasattr(self, "access"):
+            self.access = access.access_by_cookie(session_key)
+        return self._snapshot()
+
+    def _snapshot(self) -> messages.ClassroomState:
+        try:
+            return snapshots.classroom_state(classes.classroom_for_user(self.access.user, self.classroom_id))
+        except classes.errors.NotFound:
+            raise Refusal(NOT_FOUND) from None
+
+    def joined(self):
+        return [events.room_group(self.classroom_id)] if hasattr(self, "classroom_id") else []
+
+    def is_behind(self, version, class_version) -> bool:
+        return False  # its group was joined before its snapshot was read
+
+    def is_evicted_by(self, eviction: Eviction) -> bool:
+        if eviction.user_id != self.access.user.pk or eviction.created_at < self.access.at:
+            return False
+        return eviction.session_key_hash in ("", self.access.key_hash) and eviction.classroom_id in (
+            None, self.classroom_id)
+
+    async def _tell(self, message, **act):
+        reply = await writer().run(
+            classes.tell_class, self.access.user, self.classroom_id, receipt=receipt_key(message), **act)
+        await self.reply_stored(reply, to=message)
+
+    async def on_broadcast(self, message):
+        """Called when the teacher says something to all."""
+        await self._tell(message, kind="announcement", text=message.payload.text)
+
+    async def on_focus(self, message):
+        """Called when the teacher points at a place in a text."""
+        await self._tell(message, kind="focus", text_id=message.payload.text_id, word_index=message.payload.word_index)
+
+    async def on_pause_class(self, message):
+        """Called when the teacher wants everyone's attention."""
+        await self._tell(message, kind="pause")
+
+    async def on_resume_class(self, message):
+        """Called when reading may go on."""
+        await self._tell(message, kind="resume")
+
+    async def on_ping(self, message):
+        """Called at each heartbeat."""
+        pulse().ping(self, message.id)
+
+    async def on_restore(self, message):
+        """Called when the page finds that it missed something."""
+        snapshot = await database_sync_to_async(self._snapshot)()
+        await self.send_frame(snapshot.encode(in_reply_to=message.id, class_version=snapshot.class_version))
+
+
+class TutorConsumer(AsyncConsumer):
+    """A worker's end of the channel "tutor". It only wakes: the questions themselves are rows."""
+
+    async def tutor_wake(self, message):
+        """Called when a question was stored somewhere."""
+        background.wake()

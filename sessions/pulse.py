@@ -1,0 +1,185 @@
+"""Once a second, for all sockets of this process together: one query instead of one for each.
+
+Answers waiting PINGs with the database's counters, writes presence, closes what must be closed, keeps
+dashboards true and tells queue places. Consumers register here; nothing waits for it.
+"""
+
+import asyncio
+import logging
+import math
+import time
+import weakref
+from uuid import UUID
+
+from django.conf import settings
+
+from sessions import messages
+from sessions.services import presence, snapshots
+from sessions.writes import writer
+
+logger = logging.getLogger(__name__)
+
+
+class Pulse:
+    """The pulse of one event loop; `run` until cancelled."""
+
+    def __init__(self):
+        self.readers: set = set()
+        self.rooms: set = set()
+        self._opened: list[presence.Opened] = []
+        self._seen: set[UUID] = set()
+        self._active: set[UUID] = set()
+        self._pings: list[tuple] = []  # (consumer, id of the PING or None when only a check was asked for)
+        self._told: dict[tuple, object] = {}  # what dashboards were told, so that a healing query repeats nothing
+        self._heat_told: dict[int, float] = {}  # classroom -> when its counts went out (monotonic seconds)
+        self._heat_due: set[int] = set()
+
+    # What consumers say
+
+    def opened(self, reader, *, restored: bool) -> None:
+        self.readers.add(reader)
+        self._opened.append(presence.Opened(reader.reading_session_id, restored))
+
+    def closed(self, consumer) -> None:
+        self.readers.discard(consumer)
+        self.rooms.discard(consumer)
+
+    def heard(self, reader, *, activity: bool) -> None:
+        self._seen.add(reader.reading_session_id)
+        if activity:
+            self._active.add(reader.reading_session_id)
+
+    def ping(self, consumer, message_id: UUID | None) -> None:
+        self._pings.append((consumer, message_id))
+
+    def check(self, consumer) -> None:
+        """Compare the counters once more and say so only if the page is already behind its snapshot."""
+        self._pings.append((consumer, self.check))
+
+    # What happens each second
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(settings.DURATIONS.pulse)
+            for beat in (self._evict, self._record_presence, self._answer_pings, self._tell_rooms, self._tell_places):
+                try:
+                    await beat()
+                except Exception:
+                    logger.exception("A pulse failed; the next one follows.")
+
+    async def flush(self) -> None:
+        """Write the presence that is still in memory."""
+        await self._record_presence()
+
+    async def _record_presence(self) -> None:
+        opened, self._opened = self._opened, []
+        seen, self._seen = self._seen, set()
+        active, self._active = self._active, set()
+        await writer().run(presence.record, opened=opened, seen=seen, active=active)
+
+    async def _answer_pings(self) -> None:
+        pings, self._pings = self._pings, []
+        pings = [(consumer, id) for consumer, id in pings if consumer in self.readers or consumer in self.rooms]
+        sessions = {consumer.reading_session_id for consumer, _ in pings if consumer in self.readers}
+        classes = {consumer.classroom_id for consumer, _ in pings if consumer in self.rooms}
+        if not pings:
+            return
+        session_versions = await writer().run(presence.session_versions, sessions) if sessions else {}
+        class_versions = await writer().run(presence.class_versions, classes) if classes else {}
+        for consumer, message_id in pings:
+            if consumer in self.rooms:
+                version, class_version = None, class_versions.get(consumer.classroom_id)
+            else:
+                version, class_version = session_versions.get(consumer.reading_session_id, (None, None))
+            if message_id == self.check:
+                if consumer.is_behind(version, class_version):
+                    consumer.offer(messages.Pong(version=version, class_version=class_version).encode())
+                continue
+            consumer.offer(messages.Pong(version=version, class_version=class_version).encode(in_reply_to=message_id))
+
+    async def _evict(self) -> None:
+        now = time.monotonic()
+        for consumer in [*self.readers, *self.rooms]:
+            code = consumer.overdue(now)
+            if code:
+                consumer.end_soon(code)
+        if not (self.readers or self.rooms):
+            return
+        evictions = await writer().run(presence.evictions)
+        if not evictions:
+            return
+        for consumer in [*self.readers, *self.rooms]:
+            for eviction in evictions:
+                if consumer.is_evicted_by(eviction):
+                    consumer.end_soon(eviction.code)
+                    break
+
+    async def _tell_rooms(self) -> None:
+        watched = {room.classroom_id for room in self.rooms}
+        if not watched:
+            self._told.clear()
+            return
+        changes = await writer().run(presence.changes, watched)
+        removed = await writer().run(presence.removed_enrollments, watched)
+        fresh: dict[tuple, object] = {}
+        for classroom_id in watched:
+            frames = []
+            enrollments = {enrollment for pk, changed_at, enrollment in changes.students.get(classroom_id, ())
+                           if self._is_news(fresh, (classroom_id, pk), changed_at)}
+            rows = [row for row in changes.interruptions.get(classroom_id, ())
+                    if self._is_news(fresh, (classroom_id, row.pk), row.changed_at)]
+            enrollments |= {row.enrollment_id for row in rows}
+            gone = [pk for pk in removed.get(classroom_id, ()) if self._is_news(fresh, (classroom_id, "gone", pk), True)]
+            if enrollments:
+                students = await writer().run(snapshots.student_views, classroom_id, enrollment_ids=enrollments)
+                frames.append(messages.StudentProgress(students=students).encode())
+            if gone:
+                frames.append(messages.StudentPresence(students=[], removed=gone).encode())
+            frames += [presence.room_message(row).encode() for row in rows]
+            if rows:
+                self._heat_due.add(classroom_id)
+            frames += await self._heat(classroom_id)
+            for room in [room for room in self.rooms if room.classroom_id == classroom_id]:
+                for frame in frames:
+                    room.offer(frame)
+        self._told = fresh
+
+    def _is_news(self, fresh: dict, key: tuple, value: object) -> bool:
+        """True when dashboards have not been told this state of a row; remembers it for the next second."""
+        fresh[key] = value
+        return self._told.get(key) != value
+
+    async def _heat(self, classroom_id: int) -> list[str]:
+        """Return the counts per paragraph if they changed, at most once in `DURATIONS.heatmap`."""
+        now = time.monotonic()
+        if classroom_id not in self._heat_due or (
+                now - self._heat_told.get(classroom_id, -math.inf) < settings.DURATIONS.heatmap):
+            return []
+        self._heat_due.discard(classroom_id)
+        self._heat_told[classroom_id] = now
+        counts = await writer().run(snapshots.paragraph_counts, classroom_id)
+        return [messages.HeatmapUpdated(paragraph_counts=counts).encode()]
+
+    async def _tell_places(self) -> None:
+        waiting = [reader for reader in self.readers if reader.places]
+        if not waiting:
+            return
+        positions = await writer().run(snapshots.queue_positions)
+        for reader in waiting:
+            for interruption_id, told in list(reader.places.items()):
+                position = positions.get(interruption_id)
+                if position is None:
+                    del reader.places[interruption_id]
+                elif position != told:
+                    reader.places[interruption_id] = position
+                    reader.offer(messages.QueuePosition(
+                        interruption_id=interruption_id, queue_position=position,
+                        processing_estimate=snapshots.estimate(position)).encode())
+
+
+_pulses: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Pulse]" = weakref.WeakKeyDictionary()
+
+
+def pulse() -> Pulse:
+    """Return the running event loop's pulse."""
+    return _pulses.setdefault(asyncio.get_running_loop(), Pulse())

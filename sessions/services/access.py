@@ -1,0 +1,79 @@
+"""Who is at the other end of a socket: a log-in's cookie, or a program's one-use ticket."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from importlib import import_module
+from types import SimpleNamespace
+
+from django.conf import settings
+from django.contrib import auth
+
+from classrooms import database
+from classrooms.models import User
+from sessions.models import Eviction, Ticket
+from sessions.writes import transaction
+
+
+class NotLoggedIn(Exception):
+    """No valid log-in or ticket stands behind this socket."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """`until` is when the log-in ends by itself; `at` is the database's time of this look-up."""
+
+    user: User
+    key_hash: str
+    at: datetime
+    until: datetime
+
+
+def hashed(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def access_by_cookie(session_key: str | None) -> Access:
+    """Return the access that a Django session cookie gives; raise NotLoggedIn. Two queries."""
+    if not session_key:
+        raise NotLoggedIn
+    store = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    user = auth.get_user(SimpleNamespace(session=store))
+    if not user.is_authenticated:
+        raise NotLoggedIn
+    now = database.now()
+    until = datetime.fromtimestamp(store.get("auth_at", now.timestamp()), now.tzinfo) + timedelta(
+        seconds=settings.DURATIONS.session_absolute)
+    if until <= now:
+        raise NotLoggedIn
+    return Access(user, hashed(session_key), now, until)
+
+
+def issue_ticket(user: User, *, path: str) -> str:
+    """Return a ticket that opens one socket at `path` within `DURATIONS.ticket` seconds."""
+    token = secrets.token_urlsafe(32)
+    with transaction():
+        now = database.now()
+        Ticket.objects.filter(expires_at__lt=now).delete()
+        Ticket.objects.create(token_hash=hashed(token), user=user, path=path,
+                              expires_at=now + timedelta(seconds=settings.DURATIONS.ticket))
+    return token
+
+
+def access_by_ticket(token: str, *, path: str) -> Access:
+    """Use up a ticket; raise NotLoggedIn when it is unknown, used, late or for another socket."""
+    with transaction():
+        now = database.now()
+        ticket = Ticket.objects.select_for_update(of=("self",)).select_related("user").filter(
+            token_hash=hashed(token), path=path, expires_at__gt=now, user__is_active=True).first()
+        if ticket is None:
+            raise NotLoggedIn
+        ticket.delete()
+    return Access(ticket.user, hashed(token), now, now + timedelta(seconds=settings.DURATIONS.session_absolute))
+
+
+def evict(user: User, *, code: int, classroom=None, session_key: str = "") -> None:
+    """Write that the user's open sockets must close: those of a class, those of one log-in, or all."""
+    Eviction.objects.create(
+        user=user, classroom=classroom, session_key_hash=hashed(session_key) if session_key else "", code=code)

@@ -1,0 +1,65 @@
+"""What a teacher does to the whole class: say, focus, pause, resume."""
+
+from classrooms.models import Classroom, Passage, User
+from sessions import errors, events, messages
+from sessions.models import Broadcast, Receipt
+from sessions.services import snapshots, texts
+from sessions.services.reading import reply_of
+from sessions.writes import ReceiptKey, Reply, transaction
+
+
+def classroom_for_user(user: User, classroom_id: int) -> Classroom:
+    """Return a class that the user teaches; NotFound for any other, present or absent."""
+    try:
+        return user.classrooms.get(pk=classroom_id)
+    except Classroom.DoesNotExist:
+        raise errors.NotFound() from None
+
+
+def tell_class(user: User, classroom_id: int, *, kind: str, receipt: ReceiptKey, text: str = "",
+               text_id: int | None = None, word_index: int | None = None) -> Reply:
+    """Do one durable act on a class and send it to everyone in it. Returns DONE; Conflict, NotFound, InvalidPosition."""
+    with transaction():
+        # The lock, held to the commit, makes the next act wait, so no gap in the numbers can be seen.
+        classroom = Classroom.objects.select_for_update(of=("self",)).filter(pk=classroom_id, teachers=user).first()
+        if classroom is None:
+            raise errors.NotFound()
+        known = Receipt.objects.filter(teacher=user, message_id=receipt.message_id).first()
+        if known is not None:
+            if bytes(known.body_hash) != receipt.body_hash:
+                raise errors.Conflict()
+            return Reply(**known.reply, repeated=True)
+        classroom.version += 1
+        if kind == "focus":
+            _check_focus(classroom, text_id, word_index)
+            classroom.focus_text_id, classroom.focus_word_index = text_id, word_index
+        elif kind in ("pause", "resume"):
+            classroom.paused = kind == "pause"
+        classroom.save(update_fields=["version", "focus_text", "focus_word_index", "paused"])
+        broadcast = Broadcast.objects.create(
+            classroom=classroom, teacher=user, kind=kind, text=text, version=classroom.version,
+            target_id=text_id, word_index=word_index)
+        frame = messages.ClassBroadcast(**snapshots.broadcast_view(broadcast)).encode(class_version=classroom.version)
+        events.announce(events.class_group(classroom_id), frame)
+        events.announce(events.room_group(classroom_id), frame)
+        reply = reply_of(messages.Done())
+        Receipt.objects.create(
+            teacher=user, message_id=receipt.message_id, type=receipt.type, body_hash=receipt.body_hash,
+            reply=reply.stored())
+    return reply
+
+
+def _check_focus(classroom: Classroom, text_id: int, word_index: int) -> None:
+    text = classroom.texts.filter(pk=text_id).first()
+    if text is None:
+        raise errors.NotFound()
+    texts.check_place(text, word_index)
+
+
+def paragraphs_for_room(classroom: Classroom, text_id: int) -> list[dict]:
+    """Return what the room's text column lists: number, first word, page, chapter and the words of each paragraph."""
+    if not classroom.texts.filter(pk=text_id).exists():
+        raise errors.NotFound()
+    rows = Passage.objects.filter(text_id=text_id).order_by("first_word")
+    return [{"paragraph": row.number, "firstWord": row.first_word, "page": row.page, "chapter": row.chapter,
+             "text": row.body[:160]} for row in rows if row.number]

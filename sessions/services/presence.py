@@ -1,0 +1,114 @@
+"""What one process asks and writes once a second for all its sockets together."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+
+from classrooms import database
+from classrooms.models import Classroom
+from sessions import messages
+from sessions.models import ConnectionLog, Eviction, Interruption, ReadingSession
+from sessions.services import snapshots
+from sessions.writes import transaction
+
+Status = ReadingSession.Status
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A socket that opened on a reading session; `restored` is False on the first ever."""
+
+    reading_session_id: UUID
+    restored: bool
+
+
+def record(*, opened: Iterable[Opened], seen: set[UUID], active: set[UUID]) -> None:
+    """Note signs of life, and readers without any for so long as away. One commit, a statement for each kind."""
+    opened = list(opened)
+    with transaction():
+        now = database.now()
+        rows = ReadingSession.objects.all()
+        ConnectionLog.objects.bulk_create(
+            ConnectionLog(reading_session_id=socket.reading_session_id, opened_at=now, restored=socket.restored)
+            for socket in opened)
+        arrived = {socket.reading_session_id for socket in opened}
+        if arrived:
+            _update(rows, arrived, connected_at=now, last_seen=now, last_activity=now, changed_at=now)
+        if seen - arrived:
+            _update(rows, seen - arrived, last_seen=now)
+        if active:
+            _update(rows, active, last_activity=now)
+        if seen | active | arrived:
+            _update(rows.filter(status=Status.AWAY), seen | active | arrived, status=Status.READING, changed_at=now)
+        rows.filter(status=Status.READING, last_seen__lt=now - timedelta(seconds=settings.DURATIONS.away)).update(
+            status=Status.AWAY, changed_at=now)
+
+
+def _update(rows, ids: set[UUID], **values) -> None:
+    """Update by ids, some thousand a statement: SQLite takes a bounded number of parameters."""
+    ordered = sorted(ids)
+    for start in range(0, len(ordered), 5_000):
+        rows.filter(pk__in=ordered[start:start + 5_000]).update(**values)
+
+
+def session_versions(ids: Iterable[UUID]) -> dict[UUID, tuple[int, int]]:
+    """Return {reading session: (version, its class's version)}."""
+    rows = ReadingSession.objects.filter(pk__in=list(ids)).values_list(
+        "pk", "version", "enrollment__classroom__version")
+    return {pk: (version, class_version) for pk, version, class_version in rows}
+
+
+def class_versions(ids: Iterable[int]) -> dict[int, int]:
+    return dict(Classroom.objects.filter(pk__in=list(ids)).values_list("pk", "version"))
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Rows of watched classes that changed within the healing window, each with the moment it did."""
+
+    students: dict[int, list[tuple[UUID, datetime, int]]]  # classroom -> (session, changed_at, enrollment)
+    interruptions: dict[int, list[Interruption]]
+
+
+def changes(classroom_ids: set[int]) -> Changes:
+    """Return what changed lately in classes that someone watches: two queries, however many classes."""
+    since = database.now() - timedelta(seconds=settings.DURATIONS.healing)
+    students: dict[int, list] = {}
+    for pk, changed_at, enrollment_id, classroom_id in (
+            ReadingSession.objects.filter(changed_at__gt=since, enrollment__classroom_id__in=classroom_ids)
+            .values_list("pk", "changed_at", "enrollment_id", "enrollment__classroom_id")):
+        students.setdefault(classroom_id, []).append((pk, changed_at, enrollment_id))
+    interruptions: dict[int, list] = {}
+    for row in (Interruption.objects.filter(classroom_id__in=classroom_ids, changed_at__gt=since)
+                .select_related("enrollment").order_by("changed_at")):
+        interruptions.setdefault(row.classroom_id, []).append(row)
+    return Changes(students, interruptions)
+
+
+def removed_enrollments(classroom_ids: set[int]) -> dict[int, list[int]]:
+    """Return {class: enrollments removed within the healing window}."""
+    since = database.now() - timedelta(seconds=settings.DURATIONS.healing)
+    removed: dict[int, list[int]] = {}
+    rows = Classroom.objects.filter(pk__in=classroom_ids, enrollments__removed_at__gt=since)
+    for classroom_id, enrollment_id in rows.values_list("pk", "enrollments__pk"):
+        removed.setdefault(classroom_id, []).append(enrollment_id)
+    return removed
+
+
+def room_message(row: Interruption) -> messages.ServerMessage:
+    """Return the message that tells a dashboard the present state of a question."""
+    view = snapshots.room_interruption(row)
+    if row.state in Interruption.OPEN:
+        return messages.InterruptionOpened(interruption=view)
+    if row.state == Interruption.State.ANSWERED:
+        return messages.InterruptionAnswered(interruption=view)
+    return messages.InterruptionFailed(interruption=view)
+
+
+def evictions() -> list[Eviction]:
+    """Return the evictions of the last ten seconds: a row seen twice does no harm, one committed late is still seen."""
+    since = database.now() - timedelta(seconds=10)
+    return list(Eviction.objects.filter(created_at__gt=since))

@@ -1,0 +1,126 @@
+"""What a student asks: recorded before it is acknowledged, cancelled, looked back upon."""
+
+import uuid
+from collections import Counter
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Count, Q
+
+from sessions import errors, events, messages
+from sessions.models import Interruption, ReadingSession
+from sessions.services import snapshots, texts
+from sessions.services.reading import reply_of
+from sessions.writes import Batch, ReceiptKey, Reply, Write
+
+CONTEXT_FIELDS = {"current_sentence", "surrounding_text", "audio_timestamp"}
+
+
+def interruption(reading_session_id: UUID, payload: messages.StudentInterruption, *, receipt: ReceiptKey,
+                 sender: str = "") -> Write:
+    """Return the write that queues a question; its reply is the acknowledgement, so it is stored by then.
+
+    Refuses with InvalidPosition, StaleText or RateLimited.
+    """
+
+    def apply(reading_session: ReadingSession, batch: Batch) -> Reply:
+        context = payload.context
+        word_index = context.current_word_index if context else reading_session.word_index
+        texts.check_place(reading_session.text, word_index, context.revision if context else None)
+        _spend(reading_session, batch)
+        kept = context.model_dump(mode="json", include=CONTEXT_FIELDS, exclude_none=True) if context else {}
+        kept |= payload.model_dump(
+            mode="json", include={"interruption_type", "student_thought", "help_level"}, exclude_none=True)
+        classroom = reading_session.enrollment.classroom
+        row = Interruption(
+            id=uuid.uuid4(), reading_session=reading_session, enrollment=reading_session.enrollment,
+            classroom=classroom, text=reading_session.text, word_index=word_index,
+            paragraph=texts.outline(reading_session.text).paragraph_at(word_index),
+            question_text=payload.question_text, context=kept, created_at=batch.now, changed_at=batch.now)
+        batch.interruptions.append(row)
+        position = _next_position(batch)
+        version = batch.next_version(reading_session)
+        acknowledged = messages.InterruptionAcknowledged(
+            interruption_id=row.pk, question_text=row.question_text, word_index=word_index,
+            paused_at_word_index=word_index, paragraph=row.paragraph, queue_position=position,
+            processing_estimate=snapshots.estimate(position))
+        batch.push(events.session_group(reading_session.pk),
+                   acknowledged.encode(version=version, in_reply_to=receipt.message_id), exclude=sender)
+        batch.push(events.room_group(classroom.pk), messages.InterruptionOpened(
+            interruption=snapshots.room_interruption(row)).encode())
+        batch.wakes_tutor = True
+        return reply_of(acknowledged, version=version)
+
+    return Write(reading_session_id, apply, receipt)
+
+
+def _spend(reading_session: ReadingSession, batch: Batch) -> None:
+    """Count this question against the student's minute and day, over all their texts; raise RateLimited.
+
+    One query counts for every student of the batch; the lock on the session keeps two batches apart.
+    """
+    spent: dict[int, list[int]] | None = batch.memo.get("spent")
+    if spent is None:
+        enrollments = {session.enrollment_id for session in batch.reading_sessions.values()}
+        rows = Interruption.objects.filter(
+            enrollment__in=enrollments, created_at__gt=batch.now - timedelta(days=1),
+        ).values("enrollment").annotate(
+            day=Count("pk"), minute=Count("pk", filter=Q(created_at__gt=batch.now - timedelta(minutes=1))))
+        spent = batch.memo["spent"] = {row["enrollment"]: [row["minute"], row["day"]] for row in rows}
+    counts = spent.setdefault(reading_session.enrollment_id, [0, 0])
+    if counts[0] >= settings.LIMITS.questions_per_minute or counts[1] >= settings.LIMITS.questions_per_day:
+        raise errors.RateLimited()
+    counts[0] += 1
+    counts[1] += 1
+
+
+def _next_position(batch: Batch) -> int:
+    """Return this question's estimated place in the queue, from 1."""
+    queue = batch.memo.setdefault("queue", Counter())
+    if "length" not in queue:
+        queue["length"] = Interruption.objects.filter(state=Interruption.State.QUEUED).count()
+    queue["length"] += 1
+    return queue["length"]
+
+
+def cancellation(reading_session_id: UUID, payload: messages.CancelInterruption, *, receipt: ReceiptKey,
+                 sender: str = "") -> Write:
+    """Return the write that ends an open question as cancelled; a finished one answers with what it came to."""
+
+    def apply(reading_session: ReadingSession, batch: Batch) -> Reply:
+        row = Interruption.objects.select_for_update(of=("self",)).select_related("enrollment").filter(
+            pk=payload.interruption_id, reading_session=reading_session).first()
+        if row is None:
+            raise errors.NotFound()
+        if row.state not in Interruption.OPEN:
+            return reply_of(snapshots.outcome(row))
+        row.state = Interruption.State.CANCELLED
+        row.error_code = "cancelled"
+        row.lease_token = row.lease_until = None
+        row.changed_at = row.finished_at = batch.now
+        row.save(update_fields=["state", "error_code", "lease_token", "lease_until", "changed_at", "finished_at"])
+        version = batch.next_version(reading_session)
+        cancelled = snapshots.outcome(row)
+        batch.push(events.session_group(reading_session.pk), cancelled.encode(version=version), exclude=sender)
+        batch.push(events.room_group(row.classroom_id), messages.InterruptionFailed(
+            interruption=snapshots.room_interruption(row)).encode())
+        return reply_of(cancelled, version=version)
+
+    return Write(reading_session_id, apply, receipt)
+
+
+def resumption(reading_session_id: UUID, payload: messages.ResumeReading) -> Write:
+    """Return the write that notes what the reader thought of an answer; the reply says where reading goes on."""
+
+    def apply(reading_session: ReadingSession, batch: Batch) -> Reply:
+        if payload.interruption_id is not None:
+            judged = payload.model_dump(include={"understood", "helpful"}, exclude_none=True)
+            found = Interruption.objects.filter(pk=payload.interruption_id, reading_session=reading_session)
+            if not found.update(**judged, changed_at=batch.now):
+                raise errors.NotFound()
+        return reply_of(messages.ResumeAudio(
+            reason="resume", from_word_index=reading_session.word_index,
+            playback_rate=reading_session.preferences.get("playbackRate")))
+
+    return Write(reading_session_id, apply)

@@ -1,0 +1,199 @@
+"""What a page is shown: one interruption, a whole reading session, a whole class. Reads only."""
+
+import math
+from datetime import datetime
+
+from django.conf import settings
+from django.db.models import Count
+from django.utils.translation import gettext as _
+
+from classrooms.models import Classroom, Enrollment
+from sessions import messages
+from sessions.models import Broadcast, Interruption, ReadingSession, page_of
+
+RECENT_INTERRUPTIONS = 20
+RECENT_ROOM_INTERRUPTIONS = 50
+RECENT_BROADCASTS = 20
+TYPICAL_ANSWER_SECONDS = 6
+
+State = Interruption.State
+
+
+def estimate(position: int) -> int:
+    """Return the seconds until a question at this place of the queue is likely answered."""
+    return math.ceil(position / settings.LIMITS.llm_concurrent) * TYPICAL_ANSWER_SECONDS
+
+
+def seconds(moment: datetime | None) -> float | None:
+    return moment.timestamp() if moment else None
+
+
+def error_message(code: str) -> str:
+    """Return what a student reads for a question's error code."""
+    return {
+        "llm_unavailable": _("The tutor can't be reached right now."),
+        "timeout": _("The tutor took too long."),
+        "busy": _("The tutor is too busy right now."),
+        "budget_exceeded": _("You have asked all of today's questions."),
+        "cancelled": _("You took this question back."),
+        "invalid_context": _("That place is no longer in the text."),
+    }.get(code, _("Something went wrong with this question."))
+
+
+def suggestions(row: Interruption) -> list[messages.Suggestion]:
+    return [
+        messages.Suggestion(text=_("Read it again"), action="repeat"),
+        messages.Suggestion(text=_("Ask more"), action="ask_more"),
+        messages.Suggestion(text=_("Go on reading"), action="continue"),
+    ]
+
+
+def outcome(row: Interruption) -> messages.InterruptionResponse | messages.InterruptionError:
+    """Return the message that tells a finished question's one outcome."""
+    if row.state == State.ANSWERED:
+        return messages.InterruptionResponse(
+            interruption_id=row.pk, response_text=row.response_text, response_type=row.response_type,
+            citations=row.citations, suggestions=suggestions(row),
+            help_level=row.context.get("help_level", 0), provider=row.provider, truncated=row.truncated or None)
+    code = row.error_code or "unknown"
+    return messages.InterruptionError(
+        interruption_id=row.pk, error_code=code, user_message=error_message(code),
+        fallback_action="continue" if code == "cancelled" else "retry", fallback=row.fallback)
+
+
+def _interruption_fields(row: Interruption, position: int | None) -> dict:
+    fields = dict(
+        interruption_id=row.pk, state=row.state, question_text=row.question_text, word_index=row.word_index,
+        paragraph=row.paragraph, asked_at=seconds(row.created_at), attempt=row.attempt)
+    if row.state == State.QUEUED and position:
+        fields |= dict(queue_position=position, processing_estimate=estimate(position))
+    elif row.state == State.ANSWERING:
+        fields |= dict(draft_text=row.draft_text)
+    elif row.state == State.ANSWERED:
+        fields |= dict(
+            response_text=row.response_text, response_type=row.response_type, citations=row.citations,
+            provider=row.provider, truncated=row.truncated or None, understood=row.understood, helpful=row.helpful,
+            answered_at=seconds(row.finished_at))
+    elif row.state in (State.FAILED, State.CANCELLED):
+        fields |= dict(error_code=row.error_code, user_message=error_message(row.error_code), fallback=row.fallback)
+    return fields
+
+
+def interruption_view(row: Interruption, *, position: int | None = None) -> messages.InterruptionView:
+    return messages.InterruptionView(**_interruption_fields(row, position))
+
+
+def room_interruption(row: Interruption) -> messages.RoomInterruption:
+    """Return a question as the teacher sees it. Needs the row's enrollment."""
+    return messages.RoomInterruption(
+        **_interruption_fields(row, None), enrollment_id=row.enrollment_id, nickname=row.enrollment.nickname,
+        text_id=row.text_id, session_id=row.reading_session_id)
+
+
+def broadcast_view(row: Broadcast) -> dict:
+    fields = dict(broadcast_id=row.pk, kind=row.kind, sent_at=seconds(row.created_at))
+    if row.text:
+        fields["text"] = row.text
+    if row.kind == "focus":
+        fields |= dict(text_id=row.target_id, word_index=row.word_index)
+    return fields
+
+
+def focus_view(classroom: Classroom) -> messages.FocusView | None:
+    if classroom.focus_text_id is None:
+        return None
+    return messages.FocusView(text_id=classroom.focus_text_id, word_index=classroom.focus_word_index)
+
+
+def _broadcasts(classroom: Classroom) -> list[messages.BroadcastView]:
+    rows = classroom.broadcasts.order_by("-version")[:RECENT_BROADCASTS]
+    return [messages.BroadcastView(**broadcast_view(row)) for row in reversed(rows)]
+
+
+def queue_positions() -> dict:
+    """Return {interruption id: estimated place from 1} of everything that waits, oldest first."""
+    waiting = Interruption.objects.filter(state=State.QUEUED).order_by("created_at").values_list("pk", flat=True)
+    return {pk: place for place, pk in enumerate(waiting, start=1)}
+
+
+def session_restored(reading_session: ReadingSession) -> messages.SessionRestored:
+    """Return the whole state of a reading session. Its text, enrollment and class must be loaded already.
+
+    Three queries: questions still open, the latest others, the class's last words. The counters are those of
+    the row as it was loaded, before these, so a change in between is repeated to the page, never lost.
+    """
+    rows = reading_session.interruptions.order_by("-created_at")
+    open_rows = list(rows.filter(state__in=Interruption.OPEN))
+    recent = list(rows.exclude(state__in=Interruption.OPEN)[:RECENT_INTERRUPTIONS])
+    positions = queue_positions() if any(row.state == State.QUEUED for row in open_rows) else {}
+    classroom, text = reading_session.enrollment.classroom, reading_session.text
+    return messages.SessionRestored(
+        restored=reading_session.connected_at is not None,
+        session=messages.SessionView(
+            id=reading_session.pk, nickname=reading_session.enrollment.nickname,
+            active_seconds=reading_session.active_seconds),
+        text=messages.TextView(id=text.pk, title=text.title, words=text.word_count, revision=text.revision),
+        word_index=reading_session.word_index, furthest_word_index=reading_session.furthest_word_index,
+        rev=reading_session.rev, status=reading_session.status,
+        preferences=messages.Preferences(**reading_session.preferences),
+        interruptions=[interruption_view(row, position=positions.get(row.pk))
+                       for row in sorted(open_rows + recent, key=lambda row: row.created_at)],
+        classroom=messages.ClassroomView(
+            id=classroom.pk, name=classroom.name, paused=classroom.paused, ai_enabled=classroom.ai_enabled,
+            focus=focus_view(classroom), broadcasts=_broadcasts(classroom)),
+        version=reading_session.version, class_version=classroom.version,
+        heartbeat_seconds=settings.DURATIONS.heartbeat)
+
+
+def student_view(enrollment: Enrollment, reading_session: ReadingSession | None, *,
+                 open_questions: int, last_question: str | None) -> messages.StudentView:
+    """Return a student's row of the dashboard from the session that changed last."""
+    if reading_session is None:
+        return messages.StudentView(enrollment_id=enrollment.pk, nickname=enrollment.nickname)
+    text = reading_session.text
+    return messages.StudentView(
+        enrollment_id=enrollment.pk, nickname=enrollment.nickname, session_id=reading_session.pk, text_id=text.pk,
+        word_index=reading_session.word_index, furthest_word_index=reading_session.furthest_word_index,
+        words=text.word_count, page=page_of(text.page_starts, reading_session.word_index),
+        status="asking" if open_questions else reading_session.status if reading_session.connected_at else "new",
+        last_question=last_question, last_seen=seconds(reading_session.last_seen))
+
+
+def student_views(classroom_id: int, *, enrollment_ids: set[int] | None = None) -> list[messages.StudentView]:
+    """Return the rows of a class's students, or of some of them; three queries however many there are."""
+    enrollments = Enrollment.objects.filter(classroom_id=classroom_id, removed_at=None)
+    if enrollment_ids is not None:
+        enrollments = enrollments.filter(pk__in=enrollment_ids)
+    sessions: dict[int, ReadingSession] = {}
+    for reading_session in (ReadingSession.objects.filter(enrollment__in=enrollments.values("pk"))
+                            .select_related("text").order_by("changed_at")):
+        sessions[reading_session.enrollment_id] = reading_session
+    open_questions: dict[int, int] = {}
+    last_question: dict[int, str] = {}
+    newest = (Interruption.objects.filter(enrollment__in=enrollments.values("pk"))
+              .order_by("-created_at").values_list("enrollment_id", "state", "question_text")[:500])
+    for enrollment_id, state, question in newest:
+        last_question.setdefault(enrollment_id, question)
+        if state in Interruption.OPEN:
+            open_questions[enrollment_id] = open_questions.get(enrollment_id, 0) + 1
+    return [student_view(enrollment, sessions.get(enrollment.pk), open_questions=open_questions.get(enrollment.pk, 0),
+                         last_question=last_question.get(enrollment.pk)) for enrollment in enrollments]
+
+
+def paragraph_counts(classroom_id: int) -> list[messages.ParagraphCount]:
+    """Return how many questions each paragraph of each text of the class has had."""
+    rows = (Interruption.objects.filter(classroom_id=classroom_id, enrollment__removed_at=None)
+            .values("text_id", "paragraph").annotate(questions=Count("pk")).order_by("text_id", "paragraph"))
+    return [messages.ParagraphCount(**row) for row in rows]
+
+
+def classroom_state(classroom: Classroom) -> messages.ClassroomState:
+    """Return the whole state of a class for its dashboard; the last 50 questions, newest first."""
+    interruptions = (classroom.interruptions.filter(enrollment__removed_at=None).select_related("enrollment")
+                     .order_by("-created_at")[:RECENT_ROOM_INTERRUPTIONS])
+    return messages.ClassroomState(
+        id=classroom.pk, name=classroom.name, paused=classroom.paused, ai_enabled=classroom.ai_enabled,
+        focus=focus_view(classroom), students=student_views(classroom.pk),
+        interruptions=[room_interruption(row) for row in interruptions],
+        paragraph_counts=paragraph_counts(classroom.pk), broadcasts=_broadcasts(classroom),
+        class_version=classroom.version, heartbeat_seconds=settings.DURATIONS.heartbeat)

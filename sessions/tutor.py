@@ -1,0 +1,308 @@
+"""Answer students' questions: claim, prompt, stream, retry, finish.
+
+`wake` is called after a question was committed; `runworker tutor` runs the same engine in its own process.
+Nothing here touches a socket: results leave through `services.queue` and `events`. No database connection is
+held while a model is awaited.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from sessions import events, failpoints, llm, messages
+from sessions.llm.citations import find_citations
+from sessions.models import Interruption
+from sessions.services import queue, texts
+from sessions.writes import DatabaseThread
+
+logger = logging.getLogger(__name__)
+
+HELPER = "passage_helper"
+
+
+@dataclass(slots=True, eq=False)
+class Running:
+    """An answer under way in this process."""
+
+    claim: queue.Claim
+    lease_ends: float  # monotonic seconds
+    deadline: float  # monotonic seconds
+    task: asyncio.Task | None = None
+    text: str = ""
+    stored: tuple[int, int] = (0, 0)  # lengths of the last two stored drafts, in code points
+    fresh: asyncio.Event = field(default_factory=asyncio.Event)  # text has come that no delta told
+
+    @property
+    def id(self) -> UUID:
+        return self.claim.interruption.pk
+
+
+class TutorEngine:
+    """One process's share of the tutor. `run` until `stop`; `wake` makes it look at the queue now."""
+
+    def __init__(self):
+        self._database = DatabaseThread("tutor")
+        self._providers: dict[str, llm.Provider] = {}
+        self._running: dict[UUID, Running] = {}
+        self._woken = asyncio.Event()
+        self._stopping = False
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Claim and answer until cancelled. A database that is away is waited for."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._every(settings.DURATIONS.sweep, self._fail_overdue))
+            group.create_task(self._every(settings.DURATIONS.lease_renewal, self._renew))
+            group.create_task(self._every(settings.DURATIONS.draft, self._store_drafts))
+            group.create_task(self._claim_forever())
+
+    async def stop(self, *, drain: float) -> None:
+        """Stop claiming, let the answers under way finish for `drain` seconds, give the others back."""
+        self._stopping = True
+        tasks = [running.task for running in self._running.values()]
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=drain)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        for provider in self._providers.values():
+            await provider.close()
+        await self._database.close()
+
+    # ---- The queue
+
+    @staticmethod
+    async def _every(seconds: float, work) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await work()
+            except Exception:
+                logger.exception("%s failed; it runs again in %s s.", work.__name__, seconds)
+
+    async def _claim_forever(self) -> None:
+        while not self._stopping:
+            try:
+                await self._claim_all()
+            except Exception:
+                logger.exception("A claim failed; the sweep tries again.")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(settings.DURATIONS.sweep):
+                    await self._woken.wait()
+            self._woken.clear()
+
+    async def _claim_all(self) -> None:
+        while not self._stopping and len(self._running) < settings.LIMITS.llm_concurrent:
+            failpoints.hit("before_claim")
+            asked_at = time.monotonic()
+            claim = await self._database.run(queue.claim)
+            if claim is None:
+                return
+            running = Running(claim, asked_at + settings.DURATIONS.lease, asked_at + claim.left)
+            self._running[running.id] = running
+            running.task = asyncio.create_task(self._answer(running))
+            running.task.add_done_callback(lambda _, id=running.id: self._release(id))
+
+    def _release(self, id: UUID) -> None:
+        del self._running[id]
+        self.wake()  # a slot is free
+
+    async def _renew(self) -> None:
+        asked_at = time.monotonic()
+        mine = list(self._running.values())
+        try:
+            held = await self._database.run(queue.renew, {r.id: r.claim.token for r in mine}) if mine else set()
+        except Exception:
+            logger.exception("Leases could not be renewed.")
+            held = set()
+            late = asked_at + settings.DURATIONS.lease_renewal + settings.DURATIONS.lease_margin
+            mine = [running for running in mine if running.lease_ends < late]
+        for running in mine:
+            if running.id in held:
+                running.lease_ends = asked_at + settings.DURATIONS.lease
+            else:
+                running.task.cancel()  # another's, or the student's, by now
+
+    async def _store_drafts(self) -> None:
+        mine = list(self._running.values())
+        if not mine:
+            return
+        texts_now = {running.id: running.text for running in mine}
+        held = await self._database.run(queue.store_drafts, [
+            (running.id, running.claim.token, texts_now[running.id]) for running in mine])
+        for running in mine:
+            if running.id in held:
+                running.stored = (running.stored[1], len(texts_now[running.id]))
+            else:
+                running.task.cancel()
+
+    async def _fail_overdue(self) -> None:
+        for interruption in await self._database.run(queue.overdue):
+            fallback = await self._fallback(interruption)
+            await self._database.run(queue.fail_overdue, interruption, fallback=fallback)
+
+    # ---- One answer
+
+    async def _answer(self, running: Running) -> None:
+        claim = running.claim
+        try:
+            try:
+                async with asyncio.timeout(min(settings.DURATIONS.attempt, claim.left)):
+                    answer = await self._stream(running)
+            except TimeoutError:
+                raise llm.ProviderError("the attempt took too long", code="timeout", retriable=True) from None
+            except llm.ProviderError:
+                raise
+            except Exception as error:
+                logger.exception("A provider broke its contract.")
+                raise llm.ProviderError(str(error), code="llm_unavailable", retriable=True) from error
+            failpoints.hit("before_final_commit")
+            await self._insist(running, queue.finish, claim, answer)
+            failpoints.hit("after_final_commit")
+        except llm.ProviderError as error:
+            await self._retry_or_fail(running, error)
+        except asyncio.CancelledError:
+            if self._stopping:
+                await self._database.run(queue.retry, claim, delay=0)
+            # Otherwise the claim is no longer ours, and whoever holds it now writes the outcome.
+
+    async def _stream(self, running: Running) -> queue.Answer:
+        """Return the whole answer, having sent it out piece by piece. Raises ProviderError."""
+        interruption = running.claim.interruption
+        request = await self._request(interruption)
+        provider = self._provider(settings.TUTOR_PROVIDER if interruption.classroom.ai_enabled else HELPER)
+        telling = asyncio.create_task(self._tell_deltas(running))
+        try:
+            finish = None
+            async with contextlib.aclosing(provider.stream(request)) as pieces:
+                async for piece in pieces:
+                    if isinstance(piece, llm.TextDelta):
+                        running.text += piece.text
+                        running.fresh.set()
+                        failpoints.hit("mid_stream")
+                    else:
+                        finish = piece
+        finally:
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)
+        text = running.text
+        if finish.reason in ("refusal", "content_filter"):
+            text = _("This is a good question for your teacher. Please ask them.")
+        return queue.Answer(
+            text=text, type=finish.response_type, provider=provider.name, model=finish.model,
+            citations=await self._citations(text, request), truncated=finish.truncated,
+            prompt_tokens=finish.prompt_tokens, completion_tokens=finish.completion_tokens)
+
+    async def _tell_deltas(self, running: Running) -> None:
+        """Send what has come: the first piece at once, then at most one delta in `DURATIONS.delta`.
+
+        A delta starts where the last but one stored draft ended, so that a snapshot taken meanwhile always
+        joins on, and a lost delta is healed by the next.
+        """
+        interruption = running.claim.interruption
+        groups = (events.session_group(interruption.reading_session_id), events.room_group(interruption.classroom_id))
+        while True:
+            await running.fresh.wait()
+            running.fresh.clear()
+            start = running.stored[0]
+            frame = messages.InterruptionResponseDelta(
+                interruption_id=running.id, attempt=interruption.attempt, from_char=start,
+                text=running.text[start:]).encode()
+            for group in groups:
+                await events.push(group, [frame])
+            await asyncio.sleep(settings.DURATIONS.delta)
+
+    async def _retry_or_fail(self, running: Running, error: llm.ProviderError) -> None:
+        claim = running.claim
+        attempt = claim.interruption.attempt
+        logger.warning("Attempt %d of question %s failed: %s (%s).", attempt, running.id, error.code, error)
+        delay = error.retry_after if error.retry_after is not None else settings.DURATIONS.retry * 2 ** (attempt - 1)
+        in_time = time.monotonic() + delay < running.deadline
+        if error.retriable and attempt < settings.LIMITS.attempts and in_time:
+            await self._insist(running, queue.retry, claim, delay=delay)
+            asyncio.get_running_loop().call_later(delay, self.wake)
+        else:
+            fallback = await self._fallback(claim.interruption)
+            await self._insist(running, queue.fail, claim, code=error.code, fallback=fallback)
+
+    async def _insist(self, running: Running, function, *args, **kwargs) -> None:
+        """Run a final write until it succeeds or the lease nears its end; then the sweep of whoever lives takes over."""
+        while True:
+            try:
+                return await self._database.run(function, *args, **kwargs)
+            except Exception:
+                if time.monotonic() > running.lease_ends - settings.DURATIONS.lease_margin:
+                    raise
+                logger.exception("An outcome could not be stored; trying again.")
+                await asyncio.sleep(settings.DURATIONS.retry)
+
+    # ---- Providers
+
+    def _provider(self, name: str) -> llm.Provider:
+        if name not in self._providers:
+            self._providers[name] = make_provider(name)
+        return self._providers[name]
+
+    async def _request(self, interruption: Interruption) -> llm.TutorRequest:
+        """Return what a provider may know: the text so far, the place, the question, the reading level. No names."""
+        text, reading_session, context = interruption.text, interruption.reading_session, interruption.context
+        paragraphs = await self._database.run(texts.paragraphs, text.pk, text.revision)
+        furthest = max(interruption.word_index, reading_session.furthest_word_index)
+        return llm.TutorRequest(
+            question=interruption.question_text, paragraphs=paragraphs, text_key=f"{text.pk}:{text.revision}",
+            word_index=interruption.word_index, furthest_word_index=furthest,
+            visible_to_word=texts.end_of_page(text, furthest), reading_level=text.level,
+            language=settings.LANGUAGE_CODE, current_sentence=context.get("current_sentence", ""),
+            selected_text=context.get("surrounding_text", ""), student_thought=context.get("student_thought", ""),
+            title=text.title)
+
+    @staticmethod
+    async def _citations(text: str, request: llm.TutorRequest) -> list[dict]:
+        """Return the quotations of an answer, each held against the text, as dicts of the wire."""
+        found = await asyncio.to_thread(find_citations, text, request.paragraphs, request.visible_to_word)
+        return [messages.Citation(
+            paragraph=citation.paragraph, quote=citation.quote, from_word_index=citation.from_word_index,
+            to_word_index=citation.to_word_index, verified=citation.verified,
+        ).model_dump(mode="json", by_alias=True, exclude_none=True) for citation in found]
+
+    async def _fallback(self, interruption: Interruption) -> dict | None:
+        """Return the passage helper's answer for a question that the tutor could not answer; None if it cannot either."""
+        if settings.TUTOR_PROVIDER == HELPER:
+            return None
+        try:
+            request = await self._request(interruption)
+            text, _type = await asyncio.to_thread(self._provider(HELPER).answer, request)
+            return messages.Fallback(
+                response_text=text, citations=await self._citations(text, request), provider=HELPER,
+            ).model_dump(mode="json", by_alias=True)
+        except Exception:
+            logger.exception("The passage helper had no answer either.")
+            return None
+
+
+def make_provider(name: str) -> llm.Provider:
+    """Return a provider as the settings describe it."""
+    if name == HELPER:
+        options = {"label": _("Passage helper, not AI"), "phrases": {
+            "definition": _("The text says:"),
+            "in_use": _("The text does not explain “{term}” outright. It uses it here:"),
+            "answer": _("This part of the text may help:"),
+            "answers": _("These parts of the text may help:"),
+            "not_found": _("I can't find this in the part of the text you have read."),
+        }}
+    elif name == "openai":
+        options = {
+            "api_key": settings.OPENAI_API_KEY or "none", "base_url": settings.OPENAI_BASE_URL or None,
+            "model": settings.TUTOR_MODEL, "first_token_timeout": settings.DURATIONS.first_token,
+            "idle_timeout": settings.DURATIONS.idle_token}
+    else:
+        options = {}
+    return llm.get_provider(name, **options)

@@ -1,0 +1,280 @@
+"""Many sockets' writes, one commit.
+
+A commit costs the same for one row and for 64, so each process has one writer: it takes what is waiting,
+up to `LIMITS.batch` writes, runs them in one transaction on a thread of its own and only then resolves the
+futures. What a write does is a function that a service gives; nothing here knows what a question is.
+"""
+
+import asyncio
+import hashlib
+import json
+import logging
+import weakref
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from channels.db import database_sync_to_async
+from django.conf import settings
+from django.db import connection, models
+
+from classrooms import database
+from classrooms.database import transaction
+from sessions import errors, events
+from sessions.models import Interruption, ReadingSession, Receipt
+
+__all__ = ["Batch", "DatabaseThread", "ReceiptKey", "Reply", "Write", "Writer", "body_hash", "transaction", "writer"]
+
+logger = logging.getLogger(__name__)
+
+# What a batch writes back for every session it locked and changed.
+SESSION_FIELDS = ("word_index", "furthest_word_index", "rev", "status", "preferences", "active_seconds", "version",
+                  "changed_at")
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptKey:
+    """A durable message as the client names it. `body_hash` tells a resent one from another under its id."""
+
+    message_id: UUID
+    type: str
+    body_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What is answered to a message: its type and payload, and the number it gave the session, if any."""
+
+    type: str
+    payload: dict
+    version: int | None = None
+    repeated: bool = False  # the stored answer to a message that came before
+
+    def stored(self) -> dict:
+        return {"type": self.type, "payload": self.payload, "version": self.version}
+
+
+@dataclass(slots=True)
+class Write:
+    """One waiting write: `apply(reading_session, batch)` changes the locked session and returns a Reply or None."""
+
+    reading_session_id: UUID
+    apply: Callable[[ReadingSession, "Batch"], Reply | None]
+    receipt: ReceiptKey | None = None
+
+
+@dataclass(slots=True)
+class Batch:
+    """What the writes of one transaction share and leave behind."""
+
+    now: datetime
+    reading_sessions: dict[UUID, ReadingSession]
+    interruptions: list[Interruption] = field(default_factory=list)
+    receipts: list[Receipt] = field(default_factory=list)
+    changed: set[UUID] = field(default_factory=set)
+    pushes: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # (group, exclude) -> frames
+    wakes_tutor: bool = False
+    memo: dict[str, Any] = field(default_factory=dict)  # what one query found out for all writes of the batch
+
+    def next_version(self, reading_session: ReadingSession) -> int:
+        """Take the session's next number. Its row is locked to the commit, so n + 1 waits for n and no gap shows."""
+        reading_session.version += 1
+        self.changed.add(reading_session.pk)
+        return reading_session.version
+
+    def push(self, group: str, frame: str, *, exclude: str = "") -> None:
+        """Send a frame to a group after the commit, to all but the socket that is answered itself."""
+        self.pushes.setdefault((group, exclude), []).append(frame)
+
+
+def body_hash(type: str, payload: dict) -> bytes:
+    """Return 32 bytes that are equal for equal messages, whatever the order of their keys."""
+    return hashlib.sha256(json.dumps([type, payload], sort_keys=True).encode()).digest()
+
+
+def run_batch(writes: list[Write]) -> tuple[list[Reply | None | Exception], Batch | None]:
+    """Run writes in one transaction and return an outcome for each, in order, and the batch to announce.
+
+    If the transaction raises, each write runs alone and only the bad one fails.
+    """
+    try:
+        return _commit(writes)
+    except Exception as error:
+        if len(writes) == 1:
+            if not isinstance(error, errors.Refused):
+                logger.exception("A write failed.")
+            return [error], None
+    outcomes, merged = [], None
+    for write in writes:
+        (outcome,), batch = run_batch([write])
+        outcomes.append(outcome)
+        merged = _merge(merged, batch)
+    return outcomes, merged
+
+
+def _commit(writes: list[Write]) -> tuple[list[Reply | None | Exception], Batch]:
+    with transaction():
+        ids = sorted({write.reading_session_id for write in writes})
+        locked = (
+            ReadingSession.objects.select_for_update(of=("self",)).order_by("pk")
+            .select_related("enrollment__classroom", "text")
+            .filter(pk__in=ids, enrollment__removed_at=None))
+        batch = Batch(now=database.now(), reading_sessions={session.pk: session for session in locked})
+        receipts = _receipts_of(writes)
+        outcomes = [_apply(write, batch, receipts) for write in writes]
+        Interruption.objects.bulk_create(batch.interruptions)
+        Receipt.objects.bulk_create(batch.receipts)
+        _store_sessions(batch)
+    return outcomes, batch
+
+
+def _apply(write: Write, batch: Batch, receipts: dict) -> Reply | None | Exception:
+    reading_session = batch.reading_sessions.get(write.reading_session_id)
+    if reading_session is None:
+        return errors.SessionGone()
+    key = write.receipt
+    if key is not None:
+        known = receipts.get((reading_session.pk, key.message_id))
+        if known is not None:
+            if bytes(known.body_hash) != key.body_hash:
+                return errors.Conflict()
+            return Reply(**known.reply, repeated=True)
+    try:
+        reply = write.apply(reading_session, batch)
+    except errors.Refused as error:
+        return error
+    if key is not None:
+        receipt = Receipt(
+            reading_session_id=reading_session.pk, message_id=key.message_id, type=key.type,
+            body_hash=key.body_hash, reply=reply.stored())
+        receipts[reading_session.pk, key.message_id] = receipt
+        batch.receipts.append(receipt)
+    return reply
+
+
+def _receipts_of(writes: list[Write]) -> dict[tuple[UUID, UUID], Receipt]:
+    keyed = [write for write in writes if write.receipt is not None]
+    if not keyed:
+        return {}
+    found = Receipt.objects.filter(
+        reading_session__in={write.reading_session_id for write in keyed},
+        message_id__in={write.receipt.message_id for write in keyed})
+    return {(receipt.reading_session_id, receipt.message_id): receipt for receipt in found}
+
+
+def _store_sessions(batch: Batch) -> None:
+    """Write the changed sessions back, one prepared statement for all (bulk_update builds a CASE per field and row)."""
+    if not batch.changed:
+        return
+    fields = [ReadingSession._meta.get_field(name) for name in SESSION_FIELDS]
+    quote = connection.ops.quote_name
+    assignments = ", ".join(f"{quote(f.column)} = %s" for f in fields)
+    pk: models.Field = ReadingSession._meta.pk
+    rows = []
+    for id in sorted(batch.changed):
+        session = batch.reading_sessions[id]
+        session.changed_at = batch.now
+        rows.append([f.get_db_prep_save(getattr(session, f.attname), connection) for f in fields]
+                    + [pk.get_db_prep_value(id, connection)])
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            f"UPDATE {quote(ReadingSession._meta.db_table)} SET {assignments} WHERE {quote(pk.column)} = %s", rows)
+
+
+def _merge(first: Batch | None, second: Batch | None) -> Batch | None:
+    """Join what two committed batches leave to announce."""
+    if first is None or second is None:
+        return first or second
+    for key, frames in second.pushes.items():
+        first.pushes.setdefault(key, []).extend(frames)
+    first.wakes_tutor |= second.wakes_tutor
+    return first
+
+
+class DatabaseThread:
+    """One thread with one database connection; functions given to `run` are executed there one after another."""
+
+    def __init__(self, name: str):
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+
+    async def run(self, function: Callable, /, *args, **kwargs):
+        return await database_sync_to_async(
+            function, thread_sensitive=False, executor=self._executor)(*args, **kwargs)
+
+    async def close(self) -> None:
+        await self.run(connection.close)
+        self._executor.shutdown(wait=False)
+
+
+class Writer:
+    """The writer of one event loop. `submit` waits for the commit; `run` puts a function into the same thread."""
+
+    def __init__(self):
+        self._thread = DatabaseThread("writer")
+        self._waiting: deque[tuple[Write, asyncio.Future]] = deque()
+        self._task: asyncio.Task | None = None
+        self.committed = 0
+        self.batches = 0
+
+    async def submit(self, write: Write) -> Reply | None:
+        """Return the write's reply once it is committed; raise its error (`errors.Refused` or a database's)."""
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append((write, future))
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._drain())
+        return await future
+
+    async def run(self, function: Callable, /, *args, **kwargs):
+        return await self._thread.run(function, *args, **kwargs)
+
+    async def _drain(self) -> None:
+        while self._waiting:
+            taken = [self._waiting.popleft() for _ in range(min(settings.LIMITS.batch, len(self._waiting)))]
+            try:
+                outcomes, batch = await self._thread.run(run_batch, [write for write, _ in taken])
+            except Exception as error:  # the thread itself failed: no connection to be had, for one
+                outcomes, batch = [error] * len(taken), None
+            self.batches += 1
+            self.committed += len(taken)
+            for (_, future), outcome in zip(taken, outcomes, strict=True):
+                if future.done():
+                    continue  # the socket went away; what it wrote is kept all the same
+                if isinstance(outcome, Exception):
+                    future.set_exception(outcome)
+                else:
+                    future.set_result(outcome)
+            if batch is not None:
+                await self._announce(batch)
+
+    @staticmethod
+    async def _announce(batch: Batch) -> None:
+        for (group, exclude), frames in batch.pushes.items():
+            await events.push(group, frames, exclude=exclude)
+        if batch.wakes_tutor:
+            await events.wake_tutor()
+
+    async def close(self) -> None:
+        if self._task is not None:
+            await self._task
+        await self._thread.close()
+
+
+_writers: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Writer]" = weakref.WeakKeyDictionary()
+
+
+def writer() -> Writer:
+    """Return the running event loop's writer, made at its first use."""
+    loop = asyncio.get_running_loop()
+    if loop not in _writers:
+        _writers[loop] = Writer()
+    return _writers[loop]
+
+
+async def close_writer() -> None:
+    """Finish what is waiting and close the running loop's writer, if it has one."""
+    if (open_writer := _writers.pop(asyncio.get_running_loop(), None)) is not None:
+        await open_writer.close()

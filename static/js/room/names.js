@@ -1,0 +1,33 @@
+/* What students are called on this screen: by nickname, or "Reader 7" while a projector shows it to the class.
+
+   Numbers follow the order of joining, so they stay the same after a reload. */
+
+import { memory } from "./rows.js";
+import { _, format } from "../i18n.js";
+
+export class Names {
+  constructor(room) {
+    this.room = room;
+    this.numbers = new Map();
+    this.areHidden = memory.get("room-names") === "hidden";
+    this.nameOf = this.nameOf.bind(this);
+  }
+
+  /** Return what to call a student here. */
+  nameOf(enrollmentId, nickname) {
+    if (!this.areHidden) return nickname;
+    if (!this.numbers.has(enrollmentId)) this.#number();
+    return format(_("Reader {number}"), { number: this.numbers.get(enrollmentId) ?? "?" });
+  }
+
+  /** Hide or show the names, also after a reload of this tab. */
+  hide(hidden) {
+    this.areHidden = hidden;
+    memory.set("room-names", hidden ? "hidden" : "shown");
+  }
+
+  #number() {
+    const ids = [...this.room.students.keys()].sort((a, b) => a - b);
+    for (const id of ids) if (!this.numbers.has(id)) this.numbers.set(id, this.numbers.size + 1);
+  }
+}

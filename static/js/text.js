@@ -1,0 +1,79 @@
+/* Looking things up in the page's text: words, sentences, paragraphs, by their index in the whole text.
+
+   The server marks sentences with the index of their first word; `wrapWords` counts on from there, a word being
+   what stands between white space, exactly as the server counts. */
+
+import { byId } from "./dom.js";
+
+/** Give every word of the page an element of its own: `<span class="word" data-word="123">`. */
+export function wrapWords(page) {
+  for (const sentence of page.querySelectorAll(".sentence")) {
+    let index = Number(sentence.dataset.firstWord);
+    const parts = sentence.textContent.split(/(\s+)/).filter((part) => part !== "");
+    const nodes = parts.map((part) => {
+      if (/^\s/.test(part)) return document.createTextNode(part);
+      const word = document.createElement("span");
+      word.className = "word";
+      word.dataset.word = index++;
+      word.textContent = part;
+      return word;
+    });
+    sentence.replaceChildren(...nodes);
+  }
+}
+
+/** Return {first, end} of the page shown; `end` is the first word after it. */
+export function pageRange() {
+  const page = byId("page");
+  return { first: Number(page.dataset.firstWord), end: Number(page.dataset.endWord) };
+}
+
+/** Return the element of word `index`, or null when it is on another page. */
+export function wordElement(index) {
+  return byId("page").querySelector(`.word[data-word="${Number(index)}"]`);
+}
+
+/** Return the elements of the words `from` to `to` (both included) that are on this page. */
+export function wordElements(from, to) {
+  const found = [];
+  const { first, end } = pageRange();
+  for (let index = Math.max(from, first); index <= Math.min(to, end - 1); index++) {
+    const word = wordElement(index);
+    if (word) found.push(word);
+  }
+  return found;
+}
+
+export function indexOf(word) {
+  return Number(word.dataset.word);
+}
+
+/** Return the sentences of the page in order. */
+export function sentences() {
+  return [...byId("page").querySelectorAll(".sentence")];
+}
+
+export function sentenceOf(index) {
+  return wordElement(index)?.closest(".sentence") ?? null;
+}
+
+/** Return the paragraph (or heading) that holds word `index`, or null when it is on another page. */
+export function passageOf(index) {
+  return wordElement(index)?.closest(".paragraph, .heading") ?? null;
+}
+
+/** Return the number of the paragraph that holds word `index`, or null (a heading has none). */
+export function paragraphNumberOf(index) {
+  const number = passageOf(index)?.dataset.paragraph;
+  return number === undefined ? null : Number(number);
+}
+
+/** Return `word` as one would look it up: without the punctuation around it. */
+export function bare(word) {
+  return word.replace(/^[^\p{L}\p{N}]+|[^\p{L}\p{N}]+$/gu, "") || word;
+}
+
+/** Return at most `most` characters (code points, never half of one) of `text`. */
+export function clipped(text, most) {
+  return text.length <= most ? text : Array.from(text).slice(0, most).join("");
+}
