@@ -16,6 +16,7 @@ from autobahn.twisted.websocket import ConnectionDeny
 from django.conf import settings
 from django.utils.translation import gettext as _
 from twisted.internet.interfaces import IPushProducer
+from twisted.internet.protocol import connectionDone
 from twisted.web import http
 from zope.interface import implementer
 
@@ -55,7 +56,13 @@ class WebRequest(daphne.http_protocol.WebRequest):
         if self.body_bytes > self.body_limit():
             self.basic_error(413, b"Content Too Large", _("What was sent is too large."))
             return None
-        return super().process()
+        finished = super().process()
+        if self.transport is None and self.channel is not None:
+            # Upgraded: the channel has no more to do. It and the request hold each other, 8 KB a socket
+            # that would otherwise wait for the garbage collector, which comes rarely.
+            self.channel.requests.clear()
+            self.channel = None
+        return finished
 
     def handle_reply(self, message: dict[str, Any]) -> None:
         """Write a piece of the response; while the server drains, the connection ends with it."""
@@ -127,6 +134,11 @@ class WebSocketProtocol(daphne.ws_protocol.WebSocketProtocol):
         self.server.unwatch(self)
         if self.request is not None:
             super().onClose(wasClean, code, reason)
+
+    def connectionLost(self, reason: Any = connectionDone) -> None:
+        """Called by Twisted at the very end; autobahn's two events hold the protocol, so they go."""
+        super().connectionLost(reason)
+        self.is_open = self.is_closed = None
 
     def pauseProducing(self) -> None:
         """Called when the transport's buffer is full: `send` waits, and the peer is not read meanwhile."""

@@ -206,7 +206,7 @@ class DatabaseThread:
             function, thread_sensitive=False, executor=self._executor)(*args, **kwargs)
 
     async def close(self) -> None:
-        await self.run(connection.close)
+        await self.run(lambda: connection.close())  # the one of that thread
         self._executor.shutdown(wait=False)
 
 

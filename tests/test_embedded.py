@@ -127,7 +127,8 @@ async def test_a_channel_worker_brings_its_own(site):
 
 @pytest.mark.asyncio
 async def test_lifespan(site):
-    assert await site.live("startup", "shutdown") == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    assert await site.live("startup", "shutdown") == [
+        "lifespan.startup.complete", "lifespan.shutdown.complete"]
     assert site.made[0].events[0] == "started" and len(site.made[0].events) == 2
     site.failures.append("the database is away")
     assert await site.live("startup") == ["lifespan.startup.failed"]
@@ -137,7 +138,8 @@ def test_the_lock_lies_beside_the_database(tmp_path):
     sqlite = {"ENGINE": "django.db.backends.sqlite3", "NAME": tmp_path / "readerai.sqlite3"}
     assert process_lock.lock_path(sqlite) == tmp_path / "readerai.sqlite3.lock"
     (tmp_path / "link.sqlite3").symlink_to(tmp_path / "readerai.sqlite3")
-    assert process_lock.lock_path({**sqlite, "NAME": tmp_path / "link.sqlite3"}) == process_lock.lock_path(sqlite)
+    by_link = {**sqlite, "NAME": tmp_path / "link.sqlite3"}
+    assert process_lock.lock_path(by_link) == process_lock.lock_path(sqlite)
     assert process_lock.lock_path({**sqlite, "NAME": ":memory:"}) is None
     postgres = {"ENGINE": "django.db.backends.postgresql", "NAME": "readerai", "HOST": "db", "PORT": 5432}
     assert process_lock.lock_path(postgres) == process_lock.lock_path(dict(postgres))

@@ -31,13 +31,13 @@ export class Notes {
     if (broadcast.kind === "pause") this.#setPaused(true);
     if (broadcast.kind === "resume") this.#setPaused(false);
     if (broadcast.kind === "focus") this.#showFocus(broadcast);
-    if (broadcast.kind === "announcement" && isNew) this.note(broadcast.text, { title: _("Your teacher says:") });
+    if (broadcast.kind === "announcement" && isNew) this.note(broadcast.text, { title: _("Your teacher says:"), kind: "announcement" });
     this.#showTray();
   }
 
-  /** Slide a note in at the top; `action` is {label, run}. Returns the note's element. */
-  note(text, { title = "", action, kind = "" } = {}) {
-    if (kind) byId("notices").querySelector(`[data-kind="${kind}"]`)?.remove();
+  /** Slide a note in at the top, in place of the last of its `kind`; `action` is {label, run}. Returns its element. */
+  note(text, { title = "", action, kind }) {
+    byId("notices").querySelector(`[data-kind="${kind}"]`)?.remove();
     const note = copyOf("notice-template");
     note.dataset.kind = kind;
     const says = note.querySelector(".notice-text");
@@ -130,7 +130,7 @@ export class Notes {
   #openTray() {
     const latest = this.#spoken()[0];
     if (latest) keep(this.key, latest.sentAt);
-    for (const note of byId("notices").querySelectorAll('[data-kind=""]')) note.remove();
+    byId("notices").querySelector('[data-kind="announcement"]')?.remove();
     this.#showTray();
     byId("notes-dialog").showModal();
   }

@@ -105,7 +105,7 @@ class Worker(ChannelsWorker):
                 logger.warning("A message without a type came on channel %s.", channel)
 
     async def answer(self, channel: str, queue: "asyncio.Queue[dict[str, Any]]") -> None:
-        """Run the channel's consumer; when a message breaks it, the next run goes on with the next message."""
+        """Run the channel's consumer; when a message breaks it, the next run takes the next message."""
         scope = {"type": "channel", "channel": channel}
         await self.application(scope, queue.get, lambda message: self.application_send(scope, message))
 
@@ -124,7 +124,7 @@ class Command(ChannelsCommand):
         """Refuse what could never work, then work until SIGTERM."""
         if process_lock.layer_is_in_process():
             raise CommandError(
-                _("runworker needs REDIS_URL: without Redis the serving process answers the questions itself."))
+                _("runworker needs REDIS_URL: without Redis the serving process answers the questions."))
         for channel in options["channels"]:
             if channel not in channel_routing:
                 raise CommandError(_("There is no channel %(channel)s; there is: %(known)s.") % {

@@ -1,0 +1,120 @@
+"""Fixtures: a class with its people, the background that a web process has, the scripted model."""
+
+import asyncio
+
+import pytest
+from asgiref.sync import sync_to_async
+from channels.layers import channel_layers
+from django.db import connections
+
+from classrooms.models import User
+from classrooms.services import create_classroom, create_text
+from readerai_site.durations import Durations
+from sessions.background import Background
+from sessions.services import texts
+from tests import people
+from tests.scripted_model import ScriptedModel
+
+
+@pytest.fixture(autouse=True)
+def fresh_texts():
+    """Texts are remembered by number and revision, which a flushed database gives out again."""
+    texts._outline.cache_clear()
+    texts.paragraphs.cache_clear()
+
+
+@pytest.fixture
+def school(transactional_db):
+    """carol's class with alice and bob; trent's with mallory. Both read the same story."""
+    def teacher(name):
+        return User.objects.create_user(name, password="correct horse", role=User.Role.TEACHER)
+
+    carol, trent = teacher("carol"), teacher("trent")
+    classroom, elsewhere = create_classroom(teacher=carol, name="7B"), create_classroom(teacher=trent, name="8A")
+    story = create_text(owner=carol, raw=people.STORY, level="ages 9 to 11", classrooms=[classroom, elsewhere])
+    school = {
+        "carol": people.Person(carol, classroom, people.log_in(carol)),
+        "trent": people.Person(trent, elsewhere, people.log_in(trent)),
+        "alice": people.seat(classroom, "alice", story),
+        "bob": people.seat(classroom, "bob", story),
+        "mallory": people.seat(elsewhere, "mallory", story),
+        "story": story,
+    }
+    return school
+
+
+@pytest.fixture
+def alice(school):
+    return school["alice"]
+
+
+@pytest.fixture
+def bob(school):
+    return school["bob"]
+
+
+@pytest.fixture
+def carol(school):
+    return school["carol"]
+
+
+@pytest.fixture
+def mallory(school):
+    return school["mallory"]
+
+
+@pytest.fixture
+def trent(school):
+    return school["trent"]
+
+
+@pytest.fixture
+def story(school):
+    return school["story"]
+
+
+@pytest.fixture
+def quick(settings):
+    """A tenth of every duration that a test would otherwise wait out."""
+    settings.DURATIONS = Durations().scaled(0.1)
+    return settings.DURATIONS
+
+
+@pytest.fixture
+async def serving(school, settings):
+    """What runs beside the requests of a web process, engine included."""
+    background = Background(embedded_engine=True)
+    await background.start()
+    yield background
+    await background.stop(drain=1)
+    await close_loop_resources()
+
+
+@pytest.fixture
+async def serving_without_engine(school, settings):
+    """A web process whose tutor lives elsewhere: questions stay where they are."""
+    background = Background(embedded_engine=False)
+    await background.start()
+    yield background
+    await background.stop(drain=1)
+    await close_loop_resources()
+
+
+async def close_loop_resources():
+    """Close what belongs to this event loop: layer connections, the database connection of the shared thread."""
+    layer = channel_layers["default"]
+    if hasattr(layer, "close_pools"):
+        await layer.close_pools()
+    await layer.flush()
+    await sync_to_async(connections.close_all)()
+    await asyncio.sleep(0)
+
+
+@pytest.fixture
+def model(settings):
+    """The scripted model, with the tutor pointed at it."""
+    with ScriptedModel() as model:
+        settings.TUTOR_PROVIDER = "openai"
+        settings.OPENAI_BASE_URL = model.url
+        settings.OPENAI_API_KEY = "test"
+        yield model
