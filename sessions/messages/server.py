@@ -1,0 +1,325 @@
+"""What the server says, each a class whose fields are the payload."""
+
+import json
+import time
+from typing import Any, ClassVar, Literal
+from uuid import UUID
+
+from sessions.messages.client import Preferences
+from sessions.messages.schema import Schema, WireId
+
+PROTOCOL = 1
+
+
+class ServerMessage(Schema):
+    """Base of what the server says; a class's fields are its payload."""
+
+    type: ClassVar[str]
+
+    def encode(self, *, in_reply_to: UUID | str | None = None, version: int | None = None,
+               class_version: int | None = None) -> str:
+        """Return the text frame. Optional fields that hold None are left out."""
+        return frame_of(self.type, self.model_dump(mode="json", by_alias=True, exclude_none=True),
+                        in_reply_to=in_reply_to, version=version, class_version=class_version)
+
+
+def frame_of(type: str, payload: dict, *, in_reply_to=None, version=None, class_version=None) -> str:
+    """Return the text frame of a payload that is already plain JSON types (a stored reply, for one)."""
+    frame: dict[str, Any] = {"type": type, "timestamp": time.time(), "payload": payload}
+    if in_reply_to is not None:
+        frame["inReplyTo"] = str(in_reply_to)
+    if version is not None:
+        frame["version"] = version
+    if class_version is not None:
+        frame["classVersion"] = class_version
+    return json.dumps(frame, ensure_ascii=False, separators=(",", ":"))
+
+
+class Citation(Schema):
+    """A quotation in an answer. Word indexes are of the whole text, both ends included; none when it is not in it."""
+
+    paragraph: int
+    quote: str
+    from_word_index: int | None = None
+    to_word_index: int | None = None
+    verified: bool
+
+
+class Suggestion(Schema):
+    text: str
+    action: Literal["repeat", "continue", "ask_more", "more_help", "ask_teacher", "practice"]
+
+
+class Fallback(Schema):
+    response_text: str
+    citations: list[Citation]
+    provider: str
+
+
+class InterruptionView(Schema):
+    """One interruption as snapshots carry it. `draft_text` is an answer under way, never an answer."""
+
+    interruption_id: WireId
+    state: Literal["queued", "answering", "answered", "failed", "cancelled"]
+    question_text: str
+    word_index: int
+    paragraph: int
+    asked_at: float
+    attempt: int
+    draft_text: str | None = None
+    queue_position: int | None = None
+    processing_estimate: int | None = None
+    response_text: str | None = None
+    response_type: str | None = None
+    citations: list[Citation] | None = None
+    provider: str | None = None
+    truncated: bool | None = None
+    error_code: str | None = None
+    user_message: str | None = None
+    fallback: Fallback | None = None
+    understood: bool | None = None
+    helpful: bool | None = None
+    answered_at: float | None = None
+
+
+class TextView(Schema):
+    id: int
+    title: str
+    words: int
+    revision: int
+
+
+class FocusView(Schema):
+    text_id: int
+    word_index: int
+
+
+class BroadcastView(Schema):
+    broadcast_id: WireId
+    kind: Literal["announcement", "focus", "pause", "resume"]
+    sent_at: float
+    text: str | None = None
+    text_id: int | None = None
+    word_index: int | None = None
+
+
+class ClassroomView(Schema):
+    """What a student may know of the class."""
+
+    id: int
+    name: str
+    paused: bool
+    ai_enabled: bool
+    focus: FocusView | None = None
+    broadcasts: list[BroadcastView]
+
+
+class SessionView(Schema):
+    id: WireId
+    nickname: str
+    active_seconds: int
+
+
+class SessionRestored(ServerMessage):
+    type = "SESSION_RESTORED"
+    protocol: int = PROTOCOL
+    restored: bool
+    session: SessionView
+    text: TextView
+    word_index: int
+    furthest_word_index: int
+    rev: int
+    status: Literal["reading", "away", "finished"]
+    preferences: Preferences
+    interruptions: list[InterruptionView]
+    classroom: ClassroomView
+    version: int
+    class_version: int
+    heartbeat_seconds: float
+
+
+class InterruptionAcknowledged(ServerMessage):
+    type = "INTERRUPTION_ACKNOWLEDGED"
+    interruption_id: WireId
+    question_text: str
+    word_index: int
+    paused_at_word_index: int
+    paragraph: int
+    queue_position: int
+    processing_estimate: int
+
+
+class QueuePosition(ServerMessage):
+    type = "QUEUE_POSITION"
+    interruption_id: WireId
+    queue_position: int
+    processing_estimate: int
+
+
+class PauseAudio(ServerMessage):
+    type = "PAUSE_AUDIO"
+    reason: str
+    at_word_index: int
+
+
+class ResumeAudio(ServerMessage):
+    type = "RESUME_AUDIO"
+    reason: str
+    from_word_index: int
+    playback_rate: float | None = None
+
+
+class InterruptionResponseDelta(ServerMessage):
+    type = "INTERRUPTION_RESPONSE_DELTA"
+    interruption_id: WireId
+    attempt: int
+    from_char: int
+    text: str
+
+
+class InterruptionResponse(ServerMessage):
+    type = "INTERRUPTION_RESPONSE"
+    interruption_id: WireId
+    response_text: str
+    response_type: Literal["text", "definition", "explanation", "example", "hint", "mixed"]
+    citations: list[Citation]
+    suggestions: list[Suggestion]
+    help_level: int
+    provider: str
+    truncated: bool | None = None
+
+
+class InterruptionError(ServerMessage):
+    type = "INTERRUPTION_ERROR"
+    interruption_id: WireId
+    error_code: Literal["llm_unavailable", "invalid_context", "timeout", "busy", "budget_exceeded",
+                        "cancelled", "unknown"]
+    user_message: str
+    fallback_action: Literal["continue", "retry", "skip", "ask_teacher"]
+    fallback: Fallback | None = None
+
+
+class ProgressSaved(ServerMessage):
+    type = "PROGRESS_SAVED"
+    rev: int
+    word_index: int
+    furthest_word_index: int
+    stale: bool | None = None
+
+
+class PreferencesSaved(ServerMessage):
+    type = "PREFERENCES_SAVED"
+    preferences: Preferences
+
+
+class ClassBroadcast(ServerMessage, BroadcastView):
+    type = "CLASS_BROADCAST"
+
+
+class Pong(ServerMessage):
+    type = "PONG"
+    version: int | None = None
+    class_version: int | None = None
+
+
+class Done(ServerMessage):
+    type = "DONE"
+
+
+class Error(ServerMessage):
+    type = "ERROR"
+    code: str
+    message: str
+
+
+class StudentView(Schema):
+    """One student's row on the dashboard, for the text read last. `page` counts from 1; 0 words means never opened."""
+
+    enrollment_id: int
+    nickname: str
+    session_id: WireId | None = None
+    text_id: int | None = None
+    word_index: int = 0
+    furthest_word_index: int = 0
+    words: int = 0
+    page: int = 0
+    status: Literal["new", "reading", "asking", "away", "finished"] = "new"
+    last_question: str | None = None
+    last_seen: float | None = None
+
+
+class RoomInterruption(InterruptionView):
+    """A question as the teacher's room shows it."""
+
+    enrollment_id: int
+    nickname: str
+    text_id: int
+    session_id: WireId
+
+
+class ParagraphCount(Schema):
+    text_id: int
+    paragraph: int
+    questions: int
+
+
+class ClassroomState(ServerMessage):
+    type = "CLASSROOM_STATE"
+    protocol: int = PROTOCOL
+    id: int
+    name: str
+    paused: bool
+    ai_enabled: bool
+    focus: FocusView | None = None
+    students: list[StudentView]
+    interruptions: list[RoomInterruption]
+    paragraph_counts: list[ParagraphCount]
+    broadcasts: list[BroadcastView]
+    class_version: int
+    heartbeat_seconds: float
+
+
+class StudentJoined(ServerMessage):
+    type = "STUDENT_JOINED"
+    student: StudentView
+
+
+class StudentPresence(ServerMessage):
+    type = "STUDENT_PRESENCE"
+    students: list[StudentView]
+    removed: list[int] = []
+
+
+class StudentProgress(ServerMessage):
+    type = "STUDENT_PROGRESS"
+    students: list[StudentView]
+
+
+class InterruptionOpened(ServerMessage):
+    type = "INTERRUPTION_OPENED"
+    interruption: RoomInterruption
+
+
+class InterruptionAnswered(ServerMessage):
+    type = "INTERRUPTION_ANSWERED"
+    interruption: RoomInterruption
+
+
+class InterruptionFailed(ServerMessage):
+    type = "INTERRUPTION_FAILED"
+    interruption: RoomInterruption
+
+
+class HeatmapUpdated(ServerMessage):
+    type = "HEATMAP_UPDATED"
+    paragraph_counts: list[ParagraphCount]
+
+
+TO_STUDENT = {m.type: m for m in (
+    SessionRestored, InterruptionAcknowledged, QueuePosition, PauseAudio, ResumeAudio,
+    InterruptionResponseDelta, InterruptionResponse, InterruptionError, ProgressSaved, PreferencesSaved,
+    ClassBroadcast, Pong, Error)}
+TO_TEACHER = {m.type: m for m in (
+    ClassroomState, StudentJoined, StudentPresence, StudentProgress, InterruptionOpened,
+    InterruptionResponseDelta, InterruptionAnswered, InterruptionFailed, HeatmapUpdated, ClassBroadcast,
+    Pong, Done, Error)}
