@@ -38,6 +38,8 @@ class WebRequest(daphne.http_protocol.WebRequest):
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.body_bytes = 0
+        # Django parses forms; Twisted would do so first, whole in memory, and throw the result away.
+        self._parsePOSTFormSubmission = False
 
     def gotLength(self, length: int | None) -> None:
         """Called with the body's declared length, None for a chunked one."""

@@ -19,6 +19,8 @@ from sessions.writes import writer
 
 logger = logging.getLogger(__name__)
 
+ONLY_IF_BEHIND = object()
+
 
 class Pulse:
     """The pulse of one event loop; `run` until cancelled."""
@@ -29,7 +31,7 @@ class Pulse:
         self._opened: list[presence.Opened] = []
         self._seen: set[UUID] = set()
         self._active: set[UUID] = set()
-        self._pings: list[tuple] = []  # (consumer, id of the PING or None when only a check was asked for)
+        self._pings: list[tuple] = []  # (consumer, id of the PING or ONLY_IF_BEHIND)
         self._told: dict[tuple, object] = {}  # what dashboards were told, so that a healing query repeats nothing
         self._heat_told: dict[int, float] = {}  # classroom -> when its counts went out (monotonic seconds)
         self._heat_due: set[int] = set()
@@ -54,7 +56,7 @@ class Pulse:
 
     def check(self, consumer) -> None:
         """Compare the counters once more and say so only if the page is already behind its snapshot."""
-        self._pings.append((consumer, self.check))
+        self._pings.append((consumer, ONLY_IF_BEHIND))
 
     # What happens each second
 
@@ -75,7 +77,11 @@ class Pulse:
         opened, self._opened = self._opened, []
         seen, self._seen = self._seen, set()
         active, self._active = self._active, set()
-        await writer().run(presence.record, opened=opened, seen=seen, active=active)
+        try:
+            await writer().run(presence.record, opened=opened, seen=seen, active=active)
+        except Exception:
+            self._opened, self._seen, self._active = opened + self._opened, seen | self._seen, active | self._active
+            raise
 
     async def _answer_pings(self) -> None:
         pings, self._pings = self._pings, []
@@ -91,7 +97,7 @@ class Pulse:
                 version, class_version = None, class_versions.get(consumer.classroom_id)
             else:
                 version, class_version = session_versions.get(consumer.reading_session_id, (None, None))
-            if message_id == self.check:
+            if message_id is ONLY_IF_BEHIND:
                 if consumer.is_behind(version, class_version):
                     consumer.offer(messages.Pong(version=version, class_version=class_version).encode())
                 continue

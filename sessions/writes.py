@@ -120,7 +120,7 @@ def _commit(writes: list[Write]) -> tuple[list[Reply | None | Exception], Batch]
     with transaction():
         ids = sorted({write.reading_session_id for write in writes})
         locked = (
-            ReadingSession.objects.select_for_update(of=("self",)).order_by("pk")
+            ReadingSession.objects.select_for_update(of=("self",), no_key=True).order_by("pk")
             .select_related("enrollment__classroom", "text")
             .filter(pk__in=ids, enrollment__removed_at=None))
         batch = Batch(now=database.now(), reading_sessions={session.pk: session for session in locked})

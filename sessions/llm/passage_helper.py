@@ -44,7 +44,9 @@ class _Quote:
     text: str
 
     def __str__(self) -> str:
-        return f"“{self.text}” [¶{self.paragraph.number}]"
+        # A speech inside the quotation gets single marks; citations are compared without their marks.
+        inner = self.text.replace("“", "‘").replace("”", "’")
+        return f"“{inner}” [¶{self.paragraph.number}]"
 
 
 class PassageHelper:

@@ -1,5 +1,6 @@
 """What a teacher does to the whole class: say, focus, pause, resume."""
 
+from classrooms import services
 from classrooms.models import Classroom, Passage, User
 from sessions import errors, events, messages
 from sessions.models import Broadcast, Receipt
@@ -11,7 +12,7 @@ from sessions.writes import ReceiptKey, Reply, transaction
 def classroom_for_user(user: User, classroom_id: int) -> Classroom:
     """Return a class that the user teaches; NotFound for any other, present or absent."""
     try:
-        return user.classrooms.get(pk=classroom_id)
+        return services.classroom_for_user(user, classroom_id)
     except Classroom.DoesNotExist:
         raise errors.NotFound() from None
 
@@ -21,7 +22,7 @@ def tell_class(user: User, classroom_id: int, *, kind: str, receipt: ReceiptKey,
     """Do one durable act on a class and send it to everyone in it. Returns DONE; Conflict, NotFound, InvalidPosition."""
     with transaction():
         # The lock, held to the commit, makes the next act wait, so no gap in the numbers can be seen.
-        classroom = Classroom.objects.select_for_update(of=("self",)).filter(pk=classroom_id, teachers=user).first()
+        classroom = Classroom.objects.select_for_update(of=("self",), no_key=True).filter(pk=classroom_id, teachers=user).first()
         if classroom is None:
             raise errors.NotFound()
         known = Receipt.objects.filter(teacher=user, message_id=receipt.message_id).first()

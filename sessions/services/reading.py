@@ -61,7 +61,8 @@ def save_progress(reading_session: ReadingSession, *, word_index: int) -> None:
     """Move the reader from a form, for a page without JavaScript: `rev` becomes stored + 1."""
     texts.check_place(reading_session.text, word_index)
     with transaction():
-        locked = ReadingSession.objects.select_for_update(of=("self",)).select_related("text").get(pk=reading_session.pk)
+        locked = ReadingSession.objects.select_for_update(
+            of=("self",), no_key=True).select_related("text").get(pk=reading_session.pk)
         _move(locked, word_index, rev=locked.rev + 1)
         locked.save(update_fields=["word_index", "furthest_word_index", "rev", "status", "changed_at"])
         saved = messages.ProgressSaved(

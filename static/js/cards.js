@@ -145,7 +145,7 @@ export function waitingText(entry, isLive) {
     if (entry.queuePosition > 0) parts.push(positionText(entry.queuePosition));
     if (entry.processingEstimate > 0) {
       const seconds = entry.processingEstimate;
-      parts.push(format(n_("about {seconds} s", "about {seconds} s", seconds), { seconds }));
+      parts.push(format(n_("about {seconds}\u00a0s", "about {seconds}\u00a0s", seconds), { seconds }));
     }
   }
   return parts.join(" · ");

@@ -88,8 +88,10 @@ class Worker(ChannelsWorker):
             started = loop.time()
             try:
                 await work(channel, queue)
-            except Exception:
-                logger.exception("The worker goes on after an error on channel %s.", channel)
+            except Exception as error:
+                # The whole story once; an outage repeats it every few seconds.
+                logger.error("The worker goes on after an error on channel %s: %s", channel, error,
+                             exc_info=delay == FIRST_DELAY)
             if loop.time() - started > LONGEST_DELAY:
                 delay = FIRST_DELAY
             await asyncio.sleep(delay)

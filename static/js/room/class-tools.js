@@ -34,7 +34,7 @@ export class ClassTools {
     const pausing = !this.room.paused;
     const done = await this.#ask(pausing ? "PAUSE_CLASS" : "RESUME_CLASS", {});
     this.isAsking = false;
-    // The notice shows it; those who listen hear it.
+    // The notice shows it to those who see; this says it to those who listen.
     if (done) setText(byId("announcer"), pausing ? _("The class is paused.") : _("The class goes on."));
   }
 
@@ -53,7 +53,7 @@ export class ClassTools {
   async focus(textId, wordIndex) {
     if (this.picking) this.pick(false);
     const done = await this.#ask("FOCUS", { textId, wordIndex });
-    if (done) this.#tell(_("Everyone is asked to look there."));
+    if (done) setText(byId("announcer"), _("Everyone is asked to look there."));
   }
 
   async #ask(type, payload) {

@@ -85,8 +85,11 @@ export class QuestionList {
       setText(button.querySelector(".segment-count"), String(count));
     }
     const shown = here.filter(FILTERS[this.filter]);
-    const rows = shown.map((interruption) => this.#show(interruption));
-    this.#arrange(rows);
+    // What grows or comes in above must not push away what is being read.
+    const focused = this.list.querySelector(":scope > :focus-within");
+    holdStill(this.column, focused ?? this.#anchor(), () => {
+      arrange(this.list, shown.map((interruption) => this.#show(interruption)), focused);
+    });
     this.#forget();
     this.#showPlaceFilter();
     this.#showEmpty(shown.length === 0);
@@ -98,11 +101,10 @@ export class QuestionList {
     return !this.place || (this.place.textId === textId && this.place.paragraph === paragraph);
   }
 
-  #arrange(rows) {
-    const focused = this.list.querySelector(":scope > :focus-within");
+  /** Return the row to keep still: none while the list stands at its beginning, where news is welcome. */
+  #anchor() {
     const topmost = this.#topmost();
-    const anchor = focused ?? (topmost === this.list.firstElementChild ? null : topmost);
-    holdStill(this.column, anchor, () => arrange(this.list, rows, focused));
+    return topmost === this.list.firstElementChild ? null : topmost;
   }
 
   #topmost() {

@@ -133,18 +133,21 @@ export class RoomState {
   /** Return how many students are in the room now. */
   hereCount(now) {
     return [...this.students.values()].filter(
-      ({ status, lastSeen }) =>
-        status === "reading" || status === "asking" || (status === "finished" && now - lastSeen < LINGERS),
+      (student) => isReading(student) || (student.status === "finished" && now - student.lastSeen < LINGERS),
     ).length;
   }
 
-  /** Return the id of the text that most students are in; undefined in a class without texts. */
+  /** Return the id of the text that most students are in, those who are here now counting before all others;
+      undefined in a class without texts. */
   mostReadText() {
-    const readers = new Map([...this.texts.keys()].map((id) => [id, 0]));
-    for (const { textId } of this.students.values()) {
-      if (readers.has(textId)) readers.set(textId, readers.get(textId) + 1);
+    const readers = new Map([...this.texts.keys()].map((id) => [id, { here: 0, ever: 0 }]));
+    for (const student of this.students.values()) {
+      const counted = readers.get(student.textId);
+      if (!counted) continue;
+      counted.ever += 1;
+      if (isReading(student)) counted.here += 1;
     }
-    return [...readers].sort((a, b) => b[1] - a[1])[0]?.[0];
+    return [...readers].sort(([, a], [, b]) => b.here - a.here || b.ever - a.ever)[0]?.[0];
   }
 
   /** Return the text's page (from 1) that holds a word. */
@@ -166,6 +169,11 @@ export class RoomState {
 /** True while a question has no outcome yet. */
 export function isOpen(interruption) {
   return OPEN.has(interruption.state);
+}
+
+/** True for a student who is at the text now; the server calls others "away" after some minutes. */
+export function isReading({ status }) {
+  return status === "reading" || status === "asking";
 }
 
 /** Return how much of the text a student has read, in whole percent. */

@@ -34,9 +34,13 @@ export class StudentList {
   #refresh() {
     const ranked = this.room.neediestStudents(now());
     const usual = this.room.mostReadText();
-    const order = ranked.map(({ student, status }) => this.#show(student, status, usual));
+    const held = this.list.querySelector(":scope > :focus-within") ?? this.list.querySelector(":scope > :hover");
+    let order;
+    holdStill(this.column, held, () => {
+      order = ranked.map(({ student, status }) => this.#show(student, status, usual));
+      this.#arrange(order, held);
+    });
     this.#forget(ranked);
-    this.#arrange(order);
     setShown(byId("students-empty"), order.length === 0);
     setText(byId("here-count"), String(this.room.hereCount(now())));
     setText(byId("here-of"), format(_("of {students} here"), { students: order.length }));
@@ -69,16 +73,16 @@ export class StudentList {
     for (const id of [...this.rows.keys()]) if (!this.room.students.has(id)) this.rows.delete(id);
   }
 
-  #arrange(order) {
-    const held = this.list.querySelector(":scope > :focus-within") ?? this.list.querySelector(":scope > :hover");
+  #arrange(order, held) {
     if (held && order.includes(held)) {
       const place = [...this.list.children].indexOf(held);
       order.splice(order.indexOf(held), 1);
       order.splice(place, 0, held);
     }
-    if (order.length === this.list.children.length && order.every((row, i) => row === this.list.children[i])) return;
+    const rows = this.list.children;
+    if (order.length === rows.length && order.every((row, i) => row === rows[i])) return;
     const before = this.#places();
-    holdStill(this.column, held, () => arrange(this.list, order, held));
+    arrange(this.list, order, held);
     this.#glide(before);
   }
 

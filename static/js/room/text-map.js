@@ -3,6 +3,7 @@
    A paragraph chosen here filters the questions; in picking mode it is where the class is told to look. */
 
 import { byId, fromTemplate, memory, oncePerFrame, setShown, setText, windowOf } from "./rows.js";
+import { isReading } from "./state.js";
 import { _, format, n_ } from "../i18n.js";
 
 /** The server sends at most this many characters of a paragraph. */
@@ -55,10 +56,11 @@ export class TextMap {
     await this.show(textId, this.paragraphOf(textId, wordIndex));
   }
 
-  /** Return the paragraph that holds a word, or undefined while that text is not loaded. */
+  /** Return the paragraph that holds a word, or undefined while that text is not loaded. A text's title, which
+      stands before the first paragraph, counts with it. */
   paragraphOf(textId, wordIndex) {
     const paragraphs = this.loaded.get(textId);
-    return paragraphs?.findLast(({ firstWord }) => firstWord <= wordIndex)?.paragraph;
+    return (paragraphs?.findLast(({ firstWord }) => firstWord <= wordIndex) ?? paragraphs?.[0])?.paragraph;
   }
 
   /** In picking mode a click on a paragraph focuses the class there. */
@@ -171,9 +173,9 @@ export class TextMap {
 
   #readersByParagraph() {
     const readers = new Map();
-    for (const { textId, wordIndex, status } of this.room.students.values()) {
-      if (textId !== this.textId || !["reading", "asking"].includes(status)) continue;
-      const paragraph = this.paragraphOf(textId, wordIndex);
+    for (const student of this.room.students.values()) {
+      if (student.textId !== this.textId || !isReading(student)) continue;
+      const paragraph = this.paragraphOf(this.textId, student.wordIndex);
       readers.set(paragraph, (readers.get(paragraph) ?? 0) + 1);
     }
     return readers;

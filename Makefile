@@ -1,0 +1,44 @@
+# The commands of ReaderAI classroom. Plain make and sh; what needs thought lives in scripts/.
+# Variables are given as in `make run HOST=0.0.0.0 PORT=9000 PYTHON=python3.12`; they reach the scripts
+# through the environment.
+
+UV = uv
+COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(LOCK_OPTIONS)
+
+.PHONY: help run test lint lock bench scene clean
+
+help:
+	@echo 'make run     serve the classroom on http://localhost:8000/ (HOST=0.0.0.0 for the network, PORT=, DATA_DIR=)'
+	@echo 'make test    every check: ruff, the suite on SQLite, on PostgreSQL and Redis, on each Python found'
+	@echo 'make lint    ruff alone'
+	@echo 'make bench   the load benchmark in tests/load (ARGS="--help" lists its options)'
+	@echo 'make scene   a simulated class that reads and asks in the demo (ARGS="--help" lists its options)'
+	@echo 'make lock    pin the dependencies of pyproject.toml again; LOCK_OPTIONS=--upgrade takes newer ones'
+	@echo 'make clean   remove virtual environments and caches; the data in var/ stay'
+
+# exec, so that Ctrl-C and SIGTERM reach the server and not a shell in between.
+run:
+	@exec sh scripts/python.sh scripts/run.py
+
+test:
+	@exec sh scripts/python.sh scripts/run_tests.py
+
+lint:
+	@exec sh scripts/python.sh scripts/environment.py ruff check .
+
+bench:
+	@exec sh scripts/python.sh scripts/environment.py tests.load.bench $(ARGS)
+
+scene:
+	@exec sh scripts/python.sh scripts/environment.py tests.load.scene $(ARGS)
+
+# Universal locks with hashes for every platform and Python from 3.11 on, and without any index or file
+# address: pip takes the files from wherever it is configured to look, and the hashes hold it to them.
+lock:
+	@command -v $(UV) >/dev/null || { echo 'make lock needs uv: pip install uv, or name it as in UV=/path/to/uv.' >&2; exit 1; }
+	$(COMPILE) pyproject.toml -o requirements.lock
+	$(COMPILE) --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+clean:
+	rm -rf .venv .venv-test-* .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,137 @@
+"""Clients that hurt only themselves: non-readers, floods, broken frames, slow handshakes, huge bodies."""
+
+import asyncio
+import base64
+import http.client
+import os
+import socket
+
+import pytest
+from websockets.exceptions import ConnectionClosedError
+
+from tests.served import PATIENCE, assert_echoes, serving
+
+UPGRADE = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
+           "Sec-WebSocket-Key": base64.b64encode(os.urandom(16)).decode()}
+
+
+def deaf_socket(port, path):
+    """A client that shakes hands and then never reads; its kernel buffer is small."""
+    peer = socket.socket()
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    peer.settimeout(PATIENCE)
+    peer.connect(("127.0.0.1", port))
+    headers = "".join(f"{name}: {value}\r\n" for name, value in UPGRADE.items())
+    peer.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n".encode())
+    assert peer.recv(12) == b"HTTP/1.1 101"
+    return peer
+
+
+async def test_who_takes_nothing_is_cut_off_and_memory_returns(tmp_path):
+    async with serving(tmp_path, slow_reader=1.0) as served, served.socket() as alice:
+        await assert_echoes(alice)
+        before = await served.memory()
+        deaf = [await asyncio.to_thread(deaf_socket, served.port, "/flood") for _ in range(20)]
+        during = await served.memory()
+        await assert_echoes(alice)
+        for _ in deaf:
+            await served.prints("flood ended")
+        after = await served.memory()
+        for peer in deaf:
+            peer.close()
+        # Each may hold a transport's buffer and a message, never what it was sent in the meantime.
+        assert during - before < 20 * 500
+        assert after - before < 4_000
+
+
+async def test_who_reads_slowly_but_reads_is_kept(tmp_path):
+    async with serving(tmp_path, slow_reader=1.0) as served:
+        peer = await asyncio.to_thread(deaf_socket, served.port, "/flood")
+        taken = 0
+        loop = asyncio.get_running_loop()
+        end = loop.time() + 3  # three times what a peer that takes nothing would be given
+        while loop.time() < end:
+            taken += len(await asyncio.to_thread(peer.recv, 65_536))
+        peer.close()
+        assert taken > 1_000_000
+        await served.prints("flood ended")
+
+
+async def test_a_flood_of_input_waits_outside(tmp_path):
+    async with serving(tmp_path) as served, served.socket() as alice:
+        await assert_echoes(alice)
+        before = await served.memory()
+        mallory = await served.socket("/deaf", write_limit=1024)
+        sent = 0
+        try:
+            while sent < 2_000:
+                await asyncio.wait_for(mallory.send("x" * 60_000), 1)
+                sent += 1
+        except TimeoutError:
+            pass  # the server does not read further
+        assert sent < 2_000
+        await assert_echoes(alice)
+        assert await served.memory() - before < 20_000
+        mallory.transport.abort()
+
+
+@pytest.mark.parametrize("path", ["/echo", "/deaf"])
+async def test_a_frame_of_64_kib_passes_and_one_byte_more_ends_the_socket(tmp_path, path):
+    async with serving(tmp_path) as served, served.socket() as alice:
+        await assert_echoes(alice, "x" * 65_536)
+        async with served.socket(path) as mallory:
+            with pytest.raises(ConnectionClosedError):
+                await mallory.send("x" * 65_537)
+                await mallory.recv()
+        async with served.socket(path) as mallory:
+            with pytest.raises(ConnectionClosedError):  # whole frames, too large a message
+                await mallory.send(["x" * 40_000, "x" * 40_000])
+                await mallory.recv()
+        await assert_echoes(alice)
+
+
+async def test_invalid_utf8_ends_only_its_socket(tmp_path):
+    async with serving(tmp_path) as served, served.socket() as alice, served.socket() as mallory:
+        with pytest.raises(ConnectionClosedError):
+            await mallory.send(b"\xff\xfe", text=True)
+            await mallory.recv()
+        await assert_echoes(alice)
+
+
+async def test_an_application_may_close_with_any_code(tmp_path):
+    async with serving(tmp_path) as served:
+        for text, code in [("close with 1013", 1013), ("fail", 1011)]:
+            async with served.socket() as alice:
+                await alice.send(text)
+                await asyncio.wait_for(alice.wait_closed(), PATIENCE)
+                assert alice.close_code == code
+        async with served.socket("/returns") as alice:
+            await asyncio.wait_for(alice.wait_closed(), PATIENCE)
+            assert alice.close_code == 1000
+
+
+async def test_a_handshake_has_an_end(tmp_path):
+    async with serving(tmp_path, handshake=1.0) as served:
+        half = socket.create_connection(("127.0.0.1", served.port))
+        half.sendall(b"GET /echo HTTP/1.1\r\nUpgr")  # a client on a bad line: the others do not wait for it
+        refused = http.client.HTTPConnection("127.0.0.1", served.port, timeout=PATIENCE)
+        refused.request("GET", "/never", headers=UPGRADE)
+        with pytest.raises(OSError):  # closed or reset
+            await asyncio.to_thread(refused.getresponse)
+        async with served.socket() as alice:
+            await assert_echoes(alice)
+        headers = "".join(f"{name}: {value}\r\n" for name, value in UPGRADE.items())
+        half.sendall(headers.removeprefix("Upgr").encode() + b"Host: localhost\r\n\r\n")
+        assert await asyncio.to_thread(half.recv, 12) == b"HTTP/1.1 101"
+        half.close()
+
+
+async def test_a_body_that_no_page_takes_is_refused(tmp_path):
+    async with serving(tmp_path) as served:
+        before = await served.memory()
+        assert (await served.get("/body", body=b"x" * 900_000))[2] == "900000"
+        status, _headers, text = await served.get("/body", body=b"x" * 30_000_000)
+        assert status == 413 and "too large" in text
+        status, _headers, _text = await served.get("/body", body=iter([b"x" * 1_000_000] * 30))
+        assert status == 413
+        assert await served.memory() - before < 10_000
