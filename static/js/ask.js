@@ -83,10 +83,10 @@ export class AskBox {
   }
 
   #aboutText({ paragraph, words, passage }) {
-    const place = paragraph === null ? _("about this page") : `¶${paragraph}`;
+    const place = paragraph ? `¶${paragraph}` : _("about this page");
     const quoted = passage ?? words;
     if (!quoted) return place;
-    return `${place} “${quoted.length > QUOTED ? `${clipped(quoted, QUOTED)}…` : quoted}”`;
+    return `${place} “${quoted.length > QUOTED ? `${clipped(quoted, QUOTED).trimEnd()}…` : quoted}”`;
   }
 
   #kept() {

@@ -40,7 +40,7 @@ export class Card {
     if (entry.interruptionId) element.dataset.interruption = entry.interruptionId;
     this.#part("unfold").setAttribute("aria-expanded", String(isOpen));
     this.#write("question-text", entry.questionText);
-    this.#write("place", entry.paragraph === null ? _("back to this place") : `¶${entry.paragraph}`);
+    this.#write("place", entry.paragraph ? `¶${entry.paragraph}` : _("back to this place"));
     this.#write("waiting", waitingText(entry, isLive));
     this.#showAnswer(entry);
     const isDone = entry.state === "answered" || (entry.state === "failed" && Boolean(entry.fallback));
@@ -73,7 +73,7 @@ export class Card {
     list.replaceChildren(
       ...citations.map((citation) => {
         const item = copyOf("citation-template");
-        item.querySelector(".quote").textContent = citation.quote;
+        item.querySelector(".quote").textContent = quoted(citation.quote);
         item.querySelector(".cited-paragraph").textContent = `¶${citation.paragraph}`;
         item.firstElementChild.addEventListener("click", () => this.onCite(citation));
         return item;
@@ -149,6 +149,11 @@ export function waitingText(entry, isLive) {
     }
   }
   return parts.join(" · ");
+}
+
+/** Speech quoted from the text brings its own marks. */
+function quoted(quote) {
+  return /^[“"«„]/.test(quote) ? quote : `“${quote}”`;
 }
 
 function positionText(position) {

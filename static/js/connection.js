@@ -14,6 +14,7 @@ const WORDS = {
 export function indicator(output) {
   return (state, sentence) => {
     const words = sentence || WORDS[state]();
+    output.hidden = false; // hidden where no script runs and there is no connection to speak of
     output.dataset.state = state;
     // A live region speaks on every write: the same words are not written twice.
     if (output.textContent !== words) output.textContent = words;
