@@ -2,7 +2,7 @@
 
 import { byId } from "./dom.js";
 import { _, format, n_ } from "./i18n.js";
-import { clipped } from "./text.js";
+import { clipped, inQuotes } from "./text.js";
 
 const LONGEST = 2_000;
 const COUNTED_FROM = 1_800;
@@ -86,7 +86,8 @@ export class AskBox {
     const place = paragraph ? `¶${paragraph}` : _("about this page");
     const quoted = passage ?? words;
     if (!quoted) return place;
-    return `${place} “${quoted.length > QUOTED ? `${clipped(quoted, QUOTED).trimEnd()}…` : quoted}”`;
+    const short = quoted.length > QUOTED ? `${clipped(quoted, QUOTED).trimEnd()}…` : quoted;
+    return `${place} ${inQuotes(short)}`;
   }
 
   #kept() {

@@ -4,6 +4,7 @@ import { copyOf } from "./dom.js";
 import { _, format, n_ } from "./i18n.js";
 import { verified } from "./citations.js";
 import { textOf } from "./deltas.js";
+import { inQuotes } from "./text.js";
 
 const PROVIDERS = {
   passage_helper: () => _("Passage helper, not AI"),
@@ -37,6 +38,7 @@ export class Card {
     const { element } = this;
     element.dataset.state = entry.state;
     element.toggleAttribute("data-open", isOpen);
+    element.toggleAttribute("data-unread", Boolean(entry.isUnread));
     if (entry.interruptionId) element.dataset.interruption = entry.interruptionId;
     this.#part("unfold").setAttribute("aria-expanded", String(isOpen));
     this.#write("question-text", entry.questionText);
@@ -54,6 +56,11 @@ export class Card {
     this.#part("fold").hidden = isDone;
   }
 
+  /** Give the focus to the question, unless it is in the card already. */
+  focus() {
+    if (!this.element.contains(document.activeElement)) this.#part("unfold").focus({ preventScroll: true });
+  }
+
   #showAnswer(entry) {
     const answer = entry.state === "failed" ? entry.fallback ?? {} : entry;
     const isStreaming = entry.state === "answering";
@@ -69,11 +76,14 @@ export class Card {
 
   #showCitations(citations) {
     const list = this.#part("citations");
+    const shown = JSON.stringify(citations);
+    if (shown === this.shownCitations) return; // a button replaced under a finger would not hear it
+    this.shownCitations = shown;
     list.hidden = citations.length === 0;
     list.replaceChildren(
       ...citations.map((citation) => {
         const item = copyOf("citation-template");
-        item.querySelector(".quote").textContent = quoted(citation.quote);
+        item.querySelector(".quote").textContent = inQuotes(citation.quote);
         item.querySelector(".cited-paragraph").textContent = `¶${citation.paragraph}`;
         item.firstElementChild.addEventListener("click", () => this.onCite(citation));
         return item;
@@ -93,11 +103,10 @@ export class Card {
         button.textContent = text;
         return button;
       });
-    const list = this.#part("suggestions");
-    // Replacing a button that has the focus would lose it.
-    if (buttons.map((b) => b.dataset.act + b.textContent).join() === this.shownSuggestions) return;
-    this.shownSuggestions = buttons.map((b) => b.dataset.act + b.textContent).join();
-    list.replaceChildren(...buttons);
+    const shown = buttons.map((button) => button.outerHTML).join("");
+    if (shown === this.shownSuggestions) return;
+    this.shownSuggestions = shown;
+    this.#part("suggestions").replaceChildren(...buttons);
   }
 
   #clicked(event) {
@@ -149,11 +158,6 @@ export function waitingText(entry, isLive) {
     }
   }
   return parts.join(" · ");
-}
-
-/** Speech quoted from the text brings its own marks. */
-function quoted(quote) {
-  return /^[“"«„]/.test(quote) ? quote : `“${quote}”`;
 }
 
 function positionText(position) {

@@ -4,7 +4,9 @@ import { byId } from "./dom.js";
 import { applyPreferences } from "./first-paint.js";
 
 const KEPT_AFTER = 600;
-const DEFAULTS = { theme: "auto", font: "serif", fontScale: 1, lineSpacing: 1.65, letterSpacing: 0, playbackRate: 1, voice: "" };
+const DEFAULTS = {
+  theme: "auto", font: "serif", fontScale: 1, lineSpacing: 1.65, letterSpacing: 0, playbackRate: 1, voice: "",
+};
 const NUMBERS = ["fontScale", "lineSpacing", "letterSpacing", "playbackRate"];
 
 export class Comfort {

@@ -3,7 +3,8 @@
    reading.html loads this as the one module that blocks painting (the theme and the font are in its markup
    already; sizes cannot be, since the page's policy allows no style attributes). comfort.js applies changes. */
 
-/** Show `preferences` ({theme, font, fontScale, lineSpacing, letterSpacing}); what is missing goes back to the default. */
+/** Show `preferences` ({theme, font, fontScale, lineSpacing, letterSpacing}); what is missing goes back to its
+    default. */
 export function applyPreferences(preferences) {
   const root = document.documentElement;
   root.dataset.theme = preferences.theme ?? "auto";

@@ -4,7 +4,7 @@
    has one), `draft` (deltas.js) and `state` "sending" until it is acknowledged. reader.js connects messages to the
    methods here; cards.js and margin.js show the result. */
 
-import { announce, bringIntoView } from "./dom.js";
+import { announce, bringIntoView, byId, isNarrow } from "./dom.js";
 import { _, format } from "./i18n.js";
 import { Card, isWaiting } from "./cards.js";
 import { goTo, light, verified } from "./citations.js";
@@ -12,9 +12,9 @@ import { draftOf, textOf, withDelta } from "./deltas.js";
 import { clipped, paragraphNumberOf, passageOf, pageRange, sentenceOf } from "./text.js";
 
 export class Interruptions {
-  /** `openBox(about, question)` opens the ask box; `onNotice(text, action)` shows a note; `onChange()` is called
-      after every change, for the list and the count; `resumeAlone()` when reading goes on and no server can say
-      where. `box` ({element, wordIndex}) is the ask box while it is open. */
+  /** `openBox(about, question)` opens the ask box; `onNotice(text, action)` shows a note and returns it; `onChange()`
+      is called after every change, for the list and the count; `resumeAlone()` when reading goes on and no server
+      can say where. `box` ({element, wordIndex}) is the ask box while it is open. */
   constructor({ config, socket, pages, margin, openBox, onNotice, onChange, resumeAlone }) {
     Object.assign(this, { config, socket, pages, margin, openBox, onNotice, onChange, resumeAlone });
     this.entries = new Map();
@@ -46,8 +46,10 @@ export class Interruptions {
     this.openKey = entry.key;
     if (!(await this.pages.turnTo(this.pages.pageOf(entry.wordIndex)))) return;
     entry.isUnread = false;
+    entry.notice?.remove();
     this.changed();
     this.margin.keepInView(entry.wordIndex);
+    this.cards.get(entry.key)?.focus();
   }
 
   /** Fold whatever is open; returns false when nothing was. */
@@ -77,6 +79,7 @@ export class Interruptions {
     if (!(await this.pages.turnTo(this.pages.pageOf(index)))) return;
     const sentence = sentenceOf(index);
     if (!sentence) return;
+    byId("page").focus({ preventScroll: true }); // the button that brought us here is folded away
     bringIntoView(sentence);
     sentence.classList.remove("returned");
     void sentence.offsetWidth; // restarts the animation when the same sentence is returned to twice
@@ -123,8 +126,9 @@ export class Interruptions {
 
   answered(payload) {
     this.#change(payload.interruptionId, (entry) => {
-      Object.assign(entry, payload, { state: "answered", answeredAt: Date.now() / 1_000 });
-      this.#tell(entry, _("Your question has an answer."));
+      const isNew = entry.state !== "answered"; // the same answer comes again when the reader has judged it
+      Object.assign(entry, payload, { state: "answered", answeredAt: entry.answeredAt ?? Date.now() / 1_000 });
+      if (isNew) this.#tell(entry, _("Your question has an answer."));
     });
   }
 
@@ -253,17 +257,20 @@ export class Interruptions {
   }
 
   #tell(entry, text) {
-    const isInSight = this.openKey === entry.key && passageOf(entry.wordIndex);
-    if (isInSight) return;
+    const isHere = passageOf(entry.wordIndex) !== null;
+    if (isHere && this.openKey === entry.key && !this.box) return;
+    const isInMargin = isHere && !isNarrow(); // its card is in view, with a dot
     entry.isUnread = true;
+    if (isInMargin) return announce(text);
     const page = this.pages.pageOf(entry.wordIndex);
-    this.onNotice(`${text} “${entry.questionText}”`, {
+    entry.notice = this.onNotice(`${text} “${entry.questionText}”`, {
       label: page === this.pages.current ? _("Show it") : format(_("Go to page {page}"), { page }),
       run: () => this.open(entry.key),
     });
   }
 
   #retry(entry) {
+    if (!entry.interruptionId) this.entries.delete(entry.key); // refused: the server does not know it
     const about = { wordIndex: entry.wordIndex, paragraph: entry.paragraph };
     this.ask({ questionText: entry.questionText, about });
   }

@@ -1,6 +1,7 @@
 /* The keyboard: one letter for each tool, never while someone types. */
 
-const TYPED_INTO = "input:not([type=radio], [type=checkbox], [type=range], [type=button]), textarea, select, [contenteditable]";
+const TYPED_INTO =
+  "input:not([type=radio], [type=checkbox], [type=range], [type=button]), textarea, select, [contenteditable]";
 
 /** Call `actions[key]()` for keys pressed outside fields and dialogs. `first(key)` sees every such key before and
     returns true when it used it; `escape()` is called for Escape also in fields. */

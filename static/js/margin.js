@@ -4,7 +4,7 @@
    view, and paragraphs with questions carry a mark that opens them. reading.css draws both forms. */
 
 import { byId, headerHeight, isNarrow } from "./dom.js";
-import { _, format, n_ } from "./i18n.js";
+import { format, n_ } from "./i18n.js";
 import { passageOf, sentenceOf } from "./text.js";
 
 const GAP = 12;
@@ -106,14 +106,18 @@ export class Margin {
       const passage = item.entry && passageOf(item.wordIndex);
       if (passage) byPassage.set(passage, [...(byPassage.get(passage) ?? []), item.entry]);
     }
+    const shown = [...byPassage.values()].map((entries) => entries.map(({ key }) => key).join()).join(";");
+    if (marks.dataset.shown === shown) return; // a mark replaced under a finger would not hear it
+    marks.dataset.shown = shown;
     marks.replaceChildren(
       ...[...byPassage].map(([passage, entries]) => {
         const mark = document.createElement("button");
         mark.type = "button";
         mark.className = "mark plain";
         mark.textContent = entries.length > 1 ? String(entries.length) : "?";
-        const text = n_("{n} question at paragraph {paragraph}", "{n} questions at paragraph {paragraph}", entries.length);
-        mark.setAttribute("aria-label", format(text, { n: entries.length, paragraph: passage.dataset.paragraph ?? _("heading") }));
+        const n = entries.length;
+        const label = n_("{n} question at paragraph {paragraph}", "{n} questions at paragraph {paragraph}", n);
+        mark.setAttribute("aria-label", format(label, { n, paragraph: entries[0].paragraph ?? "" }));
         mark.addEventListener("click", () => this.onMark(entries));
         this.marked ??= new WeakMap();
         this.marked.set(mark, passage);

@@ -31,7 +31,9 @@ export class Notes {
     if (broadcast.kind === "pause") this.#setPaused(true);
     if (broadcast.kind === "resume") this.#setPaused(false);
     if (broadcast.kind === "focus") this.#showFocus(broadcast);
-    if (broadcast.kind === "announcement" && isNew) this.note(broadcast.text, { title: _("Your teacher says:"), kind: "announcement" });
+    if (broadcast.kind === "announcement" && isNew) {
+      this.note(broadcast.text, { title: _("Your teacher says:"), kind: "announcement" });
+    }
     this.#showTray();
   }
 
@@ -66,7 +68,7 @@ export class Notes {
     const title = _("Your teacher asks everyone to look here:");
     if (focus.textId !== this.config.textId) {
       this.note(_("it is in another text."), {
-        title, kind: "focus", action: { label: _("Open my books"), run: () => location.assign(document.querySelector(".back").href) },
+        title, kind: "focus", action: { label: _("Open my books"), run: () => document.querySelector(".back").click() },
       });
       return;
     }
@@ -94,7 +96,8 @@ export class Notes {
   #setPaused(isPaused) {
     this.isPaused = isPaused;
     const notice = byId("paused-notice");
-    const sentence = _("Your teacher has paused the class. The text stays here; asking and listening wait until it goes on.");
+    const sentence = _(
+      "Your teacher has paused the class. The text stays here; asking and listening wait until it goes on.");
     if (isPaused && notice.hidden) notice.textContent = sentence;
     notice.hidden = !isPaused;
     document.body.toggleAttribute("data-paused", isPaused);

@@ -36,7 +36,9 @@ export class QuestionList {
   #show() {
     const entries = this.entries().sort((a, b) => b.askedAt - a.askedAt);
     byId("questions-empty").hidden = entries.length > 0;
-    byId("questions-list").replaceChildren(...entries.map((entry) => this.#row(entry)));
+    const shown = entries.map(({ key, state }) => key + state).join();
+    if (shown !== this.shown) byId("questions-list").replaceChildren(...entries.map((entry) => this.#row(entry)));
+    this.shown = shown;
     // Snapshots bring the last 20: with fewer there are no older ones.
     const finished = entries.filter((entry) => !isWaiting(entry)).length;
     this.older.hidden = this.hasAsked ? !this.next : finished < 20;

@@ -87,6 +87,7 @@ const inHand = new WordsInHand({
 const comfort = new Comfort({ config, socket, onChange: (preferences) => speech.setPreferences(preferences) });
 
 socket.on("SESSION_RESTORED", (snapshot) => {
+  if (snapshot.text.revision !== config.revision) textChanged();
   place.restored(snapshot);
   comfort.restored(snapshot);
   notes.restored(snapshot);
@@ -103,7 +104,8 @@ socket.on("PROGRESS_SAVED", (payload) => place.saved(payload));
 socket.on("PREFERENCES_SAVED", (payload) => comfort.saved(payload));
 socket.on("CLASS_BROADCAST", (payload) => notes.heard(payload));
 socket.on("ERROR", ({ code, message }, { inReplyTo }) => {
-  if (code === "RATE_LIMITED" && !inReplyTo) notes.note(message, { kind: "error" });
+  if (code === "STALE_TEXT") textChanged();
+  else if (code === "RATE_LIMITED" && !inReplyTo) notes.note(message, { kind: "error" });
 });
 
 byId("ask-button").hidden = false;
@@ -162,6 +164,12 @@ function pageTurned() {
   place.pageTurned();
   if (!speech.isTurning) speech.moved();
   interruptions.changed();
+}
+
+function textChanged() {
+  notes.note(_("Your teacher has changed this text. Load the page again to read on in the new one."), {
+    kind: "text", action: { label: _("Load again"), run: () => location.reload() },
+  });
 }
 
 function pageMissing(page) {

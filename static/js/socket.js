@@ -3,7 +3,7 @@
    reader.js and room.js call `connect` once and name a handler for each message. Handlers see a message once
    and in order (versions.js judges), or a snapshot that replaces everything. What to show is not decided here. */
 
-import { PROVEN, delayAfterFlooding, delayAfterRestart, delayBefore, jittered } from "./backoff.js";
+import { PROVEN, delayAfterFlooding, delayBefore, jittered } from "./backoff.js";
 import { _ } from "./i18n.js";
 import { Outbox } from "./outbox.js";
 import { Versions } from "./versions.js";
@@ -35,13 +35,15 @@ class Socket {
     this.state = null;
     addEventListener("online", () => this.#reconnectNow());
     addEventListener("offline", () => this.#doubt());
-    addEventListener("pagehide", () => this.#leave());
     addEventListener("pageshow", (event) => event.persisted && this.#reconnectNow());
     document.addEventListener("visibilitychange", () => {
       if (document.visibilityState === "visible") this.#reconnectNow();
     });
-    // Only after the caller's handlers are in place.
-    queueMicrotask(() => this.#open());
+    // Only after the caller's handlers are in place: they may have a last word to send when the page is left.
+    queueMicrotask(() => {
+      addEventListener("pagehide", () => this.#leave());
+      this.#open();
+    });
   }
 
   /** Call `handler(payload, message)` for each message of `type`. */
@@ -174,6 +176,7 @@ class Socket {
   }
 
   #reconnectNow() {
+    if (this.state === "ended") return;
     if (this.isLive) this.#doubt();
     else if (this.timers.retry || !this.wire) this.#open();
   }
@@ -202,10 +205,10 @@ class Socket {
     if (code === 4401) return this.#signIn();
     if (code === 4426 && reloadIsDue()) return location.reload();
     if (code in ENDINGS) return this.#tell("ended", ENDINGS[code]());
-    this.attempt = proven ? 0 : this.attempt + 1;
-    let delay = delayBefore(Math.max(0, this.attempt - 1), Math.random());
-    if (code === 1012) delay = delayAfterRestart(Math.random());
-    if (code === 4429) delay = delayAfterFlooding(Math.random());
+    // A restart is announced to all at once, so it counts as a first loss: its span is the wide one.
+    this.attempt = proven || code === 1012 ? 0 : this.attempt;
+    const delay = code === 4429 ? delayAfterFlooding(Math.random()) : delayBefore(this.attempt, Math.random());
+    this.attempt += 1;
     // A device without a network may still reach a server on itself, so "offline" goes on trying.
     this.#tell(whyLost());
     this.#after("retry", delay, () => this.#open());

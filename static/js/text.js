@@ -62,15 +62,22 @@ export function passageOf(index) {
   return wordElement(index)?.closest(".paragraph, .heading") ?? null;
 }
 
-/** Return the number of the paragraph that holds word `index`, or null (a heading has none). */
+/** Return the number of the paragraph that holds word `index`, or null when it is on another page. A heading counts
+    with the paragraph after it, as on the server. */
 export function paragraphNumberOf(index) {
-  const number = passageOf(index)?.dataset.paragraph;
-  return number === undefined ? null : Number(number);
+  let passage = passageOf(index);
+  while (passage?.classList.contains("heading")) passage = passage.nextElementSibling;
+  return passage ? Number(passage.dataset.paragraph) : null;
 }
 
 /** Return `word` as one would look it up: without the punctuation around it. */
 export function bare(word) {
   return word.replace(/^[^\p{L}\p{N}]+|[^\p{L}\p{N}]+$/gu, "") || word;
+}
+
+/** Return `words` of the text in quotation marks; speech brings its own. */
+export function inQuotes(words) {
+  return /^[“"«„]/.test(words) ? words : `“${words}”`;
 }
 
 /** Return at most `most` characters (code points, never half of one) of `text`. */

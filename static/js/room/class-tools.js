@@ -1,7 +1,7 @@
 /* Pause and focus for the whole class, and the notices that say what holds now. */
 
-import { byId, setShown, setText } from "./rows.js";
 import { _, format } from "../i18n.js";
+import { byId, setShown, setText } from "./rows.js";
 
 const OUTCOME_FOR = 6_000;
 

@@ -1,7 +1,7 @@
 /* The class code: copying it, and the large view with the QR code for the projector. */
 
-import { byId, setText } from "./rows.js";
 import { _ } from "../i18n.js";
+import { byId, setText } from "./rows.js";
 
 const COPIED_FOR = 2_500;
 

@@ -2,8 +2,8 @@
 
    Numbers follow the order of joining, so they stay the same after a reload. */
 
-import { memory } from "./rows.js";
 import { _, format } from "../i18n.js";
+import { memory } from "./rows.js";
 
 export class Names {
   constructor(room) {

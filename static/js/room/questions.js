@@ -3,8 +3,8 @@
    What students and models wrote goes in through textContent alone. A list that has been scrolled stays where it
    is when questions come in above; a button says how many. */
 
-import { arrange, byId, fromTemplate, holdStill, memory, oncePerFrame, setShown, setText, windowOf } from "./rows.js";
 import { _, format, n_ } from "../i18n.js";
+import { arrange, byId, fromTemplate, holdStill, memory, oncePerFrame, setShown, setText, windowOf } from "./rows.js";
 import { isOpen } from "./state.js";
 import { showSince } from "./when.js";
 

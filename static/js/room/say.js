@@ -1,7 +1,7 @@
 /* The composer that speaks to the whole class, and what was said before. */
 
-import { byId, fromTemplate, oncePerFrame, setShown, setText } from "./rows.js";
 import { _ } from "../i18n.js";
+import { byId, fromTemplate, oncePerFrame, setShown, setText } from "./rows.js";
 import { showSince } from "./when.js";
 
 const OUTCOME_FOR = 6_000;

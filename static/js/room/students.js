@@ -3,8 +3,8 @@
    Rows are kept by enrollment and only what changed is written. The row under the pointer or the keyboard's
    focus keeps its place until it is left, so that nobody clicks a neighbour by accident. */
 
-import { arrange, byId, fromTemplate, holdStill, oncePerFrame, setShown, setText, windowOf } from "./rows.js";
 import { _, format } from "../i18n.js";
+import { arrange, byId, fromTemplate, holdStill, oncePerFrame, setShown, setText, windowOf } from "./rows.js";
 import { percentOf } from "./state.js";
 import { now, since } from "./when.js";
 

@@ -2,9 +2,9 @@
 
    A paragraph chosen here filters the questions; in picking mode it is where the class is told to look. */
 
+import { _, format, n_ } from "../i18n.js";
 import { byId, fromTemplate, memory, oncePerFrame, setShown, setText, windowOf } from "./rows.js";
 import { isReading } from "./state.js";
-import { _, format, n_ } from "../i18n.js";
 
 /** The server sends at most this many characters of a paragraph. */
 const EXCERPT = 160;
@@ -118,7 +118,7 @@ export class TextMap {
     for (const { paragraph, firstWord, page, chapter: itsChapter, text } of paragraphs) {
       if (itsChapter !== chapter) {
         chapter = itsChapter;
-        rows.push(headingOf(chapter));
+        if (chapter) rows.push(headingOf(chapter)); // 0 is what stands before the first
       }
       const row = fromTemplate("paragraph-template");
       row.dataset.paragraph = paragraph;
@@ -136,8 +136,9 @@ export class TextMap {
     const counts = this.room.countsOf(this.textId);
     const most = Math.max(3, ...counts.values()); // three questions fill no bar in a class of thirty
     const readers = this.#readersByParagraph();
-    const focused = this.room.focus?.textId === this.textId
-      ? this.paragraphOf(this.textId, this.room.focus.wordIndex)
+    const { focus } = this.room;
+    const focused = focus && focus.textId === this.textId
+      ? this.paragraphOf(this.textId, focus.wordIndex)
       : undefined;
     for (const [paragraph, row] of this.rows) {
       const questions = counts.get(paragraph) ?? 0;
