@@ -1,10 +1,11 @@
 """Every duration and every limit of the product, each in one frozen object.
 
 `settings.DURATIONS` and `settings.LIMITS` are built from these once. The fault runs set DURATION_SCALE
-so that leases, deadlines and time-outs shrink together and a hundred kills fit in minutes.
+so that leases, deadlines and time-outs shrink together and a hundred kills fit in minutes; the benchmark
+sets LIMITS_SCALE, so that a few sockets may ask what thousands would.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Durations:
     unclaimed: float = 600.0        # a question nobody could claim for so long fails as busy
     draft: float = 1.0              # how often the running answers' drafts are stored
     delta: float = 0.2              # at most five deltas a second for one answer
+    layer: float = 2.0              # a channel layer that takes longer for one message is passed over
     # Sockets
     heartbeat: float = 25.0
     heartbeat_timeout: float = 60.0
@@ -61,5 +63,12 @@ class Limits:
     batch: int = 64                 # sockets' writes in one commit
     pin_attempts: int = 10
     code_attempts: int = 10
+    code_guesses: int = 100         # wrong codes after which an address is not listened to
     password_attempts: int = 6
     upload_bytes: int = 5 * 1024 * 1024
+
+    def relaxed(self, factor: float) -> "Limits":
+        """Return the same limits, those on what one reader may send each times `factor`; guesses stay as rare."""
+        asked = ("messages_per_second", "burst", "flood_per_second", "flood_burst", "questions_per_minute",
+                 "questions_per_day")
+        return replace(self, **{name: type(getattr(self, name))(getattr(self, name) * factor) for name in asked})

@@ -61,11 +61,11 @@ def prepare(directory: Path, *, lock: Path, python: str = sys.executable) -> str
     stamp = directory / STAMP
     wanted = {"lock": hashlib.sha256(lock.read_bytes()).hexdigest(),
               "python": _output([python, "-c", "import sys; print(sys.version, sys.base_prefix)"]).strip()}
-    if interpreter.exists() and _read(stamp) == wanted:
+    if os.path.exists(interpreter) and _read(stamp) == wanted:
         return str(interpreter)
     print(f"Installing {lock.name} into {directory.name} (once, about a minute) …", flush=True)
     try:
-        if stamp.exists():  # ours, perhaps half made; one without a stamp is somebody's own and only added to
+        if os.path.exists(stamp):  # ours, perhaps half made; one without a stamp is somebody's own and only added to
             shutil.rmtree(directory)
         directory.mkdir(exist_ok=True)
         stamp.write_text("{}")
@@ -80,7 +80,8 @@ def _install(directory: Path, *, lock: Path, python: str) -> None:
     interpreter = str(directory / "bin" / "python")
     pip = _pip(python)
     _run([python, "-m", "venv", *(["--without-pip"] if pip else []), str(directory)],
-         refusal="Neither pip nor ensurepip was found: install pip (on Debian and Ubuntu: apt install python3-pip).")
+         refusal="Neither pip nor ensurepip was found: install pip (on Debian and Ubuntu: apt install python3-pip).",
+         show=bool(pip))
     _run([*(pip or [interpreter, "-m", "pip"]), *(["--python", interpreter] if pip else []),
           "install", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps",
           # A source package would need a compiler, and build requirements that no hash covers.
@@ -97,11 +98,12 @@ def _pip(python: str) -> list[str] | None:
     return None
 
 
-def _run(command: list[str], *, refusal: str) -> None:
+def _run(command: list[str], *, refusal: str, show: bool = True) -> None:
     finished = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if finished.returncode:
-        # venv prints its complaint on stdout, pip on stderr.
-        sys.stderr.write(finished.stdout + finished.stderr)
+        if show:
+            # venv prints its complaint on stdout, pip on stderr.
+            sys.stderr.write(finished.stdout + finished.stderr)
         raise Refusal(refusal)
 
 

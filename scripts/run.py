@@ -26,6 +26,7 @@ def main() -> None:
     check_data_directory(Path(os.environ.get("DATA_DIR", ROOT / "var")))
     python = prepare(ROOT / ".venv", lock=LOCK)
     manage(python, "migrate", "--verbosity=0", doing="The database could not be brought up to date")
+    manage(python, "collectstatic", "--noinput", "--verbosity=0", doing="The scripts and styles could not be prepared")
     manage(python, "demo", doing="The demo class could not be made")
     os.execv(python, [python, "manage.py", "serve"])
 
