@@ -1,3 +1,5 @@
+"""The app of reading: who is where, what was asked, what was answered."""
+
 from django.apps import AppConfig
 
 

@@ -9,13 +9,16 @@ from uuid import UUID
 from channels.consumer import AsyncConsumer
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
+from django.conf import settings
 
 from sessions import background, events, messages
-from sessions.models import Eviction, ReadingSession
+from sessions.models import ReadingSession
 from sessions.pulse import pulse
 from sessions.services import access, classes, questions, reading, snapshots, texts
-from sessions.sockets import NOT_FOUND, REMOVED, Refusal, Socket, receipt_key
+from sessions.sockets import NOT_FOUND, NOT_LOGGED_IN, REMOVED, Refusal, Socket, receipt_key
 from sessions.writes import writer
+
+MAX_KEY = 2**63 - 1
 
 
 class ReadingSessionConsumer(Socket):
@@ -24,7 +27,6 @@ class ReadingSessionConsumer(Socket):
     known = messages.STUDENT_MESSAGES
 
     reading_session_id: UUID
-    classroom_id: int | None = None
 
     async def open(self, session_key):
         """Restore everything; heartbeat, connection log and preferences start with it."""
@@ -70,18 +72,16 @@ class ReadingSessionConsumer(Socket):
         return groups
 
     def heard(self, message):
-        super().heard(message)
+        """Note a sign of life; anything but PING and RESTORE is an activity of the student."""
         pulse().heard(self, activity=message.type not in self.quiet)
+
+    def overdue(self, now):
+        """As for every socket, and the log-in ends for a student who has been away from all their tabs."""
+        idle = now - self.activity.at > settings.DURATIONS.session_idle
+        return super().overdue(now) or (NOT_LOGGED_IN if idle else 0)
 
     def is_behind(self, version, class_version) -> bool:
         return version is not None and (version, class_version) != self._versions
-
-    def is_evicted_by(self, eviction: Eviction) -> bool:
-        if eviction.user_id != self.access.user.pk or eviction.created_at < self.access.at:
-            return False
-        if eviction.session_key_hash:
-            return eviction.session_key_hash == self.access.key_hash
-        return eviction.classroom_id in (None, self.classroom_id)
 
     async def _submit(self, write, *, to: messages.ClientMessage):
         reply = await writer().submit(write)
@@ -139,15 +139,16 @@ class ClassroomConsumer(Socket):
 
     known = messages.TEACHER_MESSAGES
 
-    classroom_id: int
-
     async def open(self, session_key):
         """Send the whole state of the class, then every change."""
-        self.classroom_id = self.scope["url_route"]["kwargs"]["classroom_id"]
+        classroom_id = self.scope["url_route"]["kwargs"]["classroom_id"]
+        if classroom_id > MAX_KEY:  # no class, and hundreds of digits make no group name either
+            raise Refusal(NOT_FOUND)
+        self.classroom_id = classroom_id
         await get_channel_layer().group_add(events.room_group(self.classroom_id), self.channel_name)
         snapshot = await database_sync_to_async(self._look_up)(session_key)
         await self.send_frame(snapshot.encode(class_version=snapshot.class_version))
-        pulse().rooms.add(self)
+        pulse().watch(self)
 
     def _look_up(self, session_key) -> messages.ClassroomState:
         if session_key is not None or not hasattr(self, "access"):
@@ -161,20 +162,15 @@ class ClassroomConsumer(Socket):
             raise Refusal(NOT_FOUND) from None
 
     def joined(self):
-        return [events.room_group(self.classroom_id)] if hasattr(self, "classroom_id") else []
+        return [events.room_group(self.classroom_id)] if self.classroom_id is not None else []
 
     def is_behind(self, version, class_version) -> bool:
         return False  # its group was joined before its snapshot was read
 
-    def is_evicted_by(self, eviction: Eviction) -> bool:
-        if eviction.user_id != self.access.user.pk or eviction.created_at < self.access.at:
-            return False
-        return eviction.session_key_hash in ("", self.access.key_hash) and eviction.classroom_id in (
-            None, self.classroom_id)
-
     async def _tell(self, message, **act):
         reply = await writer().run(
-            classes.tell_class, self.access.user, self.classroom_id, receipt=receipt_key(message), **act)
+            classes.tell_class, self.access.user, self.classroom_id,
+            receipt=receipt_key(message, classroom_id=self.classroom_id), **act)
         await self.reply_stored(reply, to=message)
 
     async def on_broadcast(self, message):
@@ -201,6 +197,7 @@ class ClassroomConsumer(Socket):
         """Called when the page finds that it missed something."""
         snapshot = await database_sync_to_async(self._snapshot)()
         await self.send_frame(snapshot.encode(in_reply_to=message.id, class_version=snapshot.class_version))
+        pulse().watch(self)
 
 
 class TutorConsumer(AsyncConsumer):

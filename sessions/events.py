@@ -5,16 +5,21 @@ may depend on a push arriving. The database is the truth, this is its doorbell; 
 logged, and the readers heal by their version counters.
 """
 
+import asyncio
 import logging
-from collections.abc import Iterable
+import weakref
+from collections.abc import Awaitable, Callable, Iterable
 from uuid import UUID
 
 from asgiref.sync import async_to_sync
 from channels.exceptions import ChannelFull
-from channels.layers import get_channel_layer
+from channels.layers import BaseChannelLayer, get_channel_layer
+from django.conf import settings
 from django.db import transaction
 
 logger = logging.getLogger(__name__)
+
+_silent_until: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, float]" = weakref.WeakKeyDictionary()
 
 TUTOR_CHANNEL = "tutor"
 
@@ -39,20 +44,33 @@ async def push(group: str, frames: Iterable[str], *, exclude: str = "") -> None:
     message = {"type": "push", "frames": list(frames)}
     if exclude:
         message["exclude"] = exclude
-    try:
-        await get_channel_layer().group_send(group, message)
-    except Exception:
-        logger.warning("The channel layer did not take a push; readers will heal by version.", exc_info=True)
+    await _ring(lambda layer: layer.group_send(group, message))
 
 
 async def wake_tutor() -> None:
     """Tell the engine, wherever it runs, that the queue has something. Its sweep finds it without this too."""
+    await _ring(lambda layer: layer.send(TUTOR_CHANNEL, {"type": "tutor.wake"}))
+
+
+async def _ring(send: Callable[[BaseChannelLayer], Awaitable[None]]) -> None:
+    """Send, but neither fail nor wait long: commits and leases stand behind whoever calls this.
+
+    After a layer that says nothing at all, what comes in the next moments is left out rather than made to wait too.
+    """
+    loop = asyncio.get_running_loop()
+    if loop.time() < _silent_until.get(loop, 0):
+        return
     try:
-        await get_channel_layer().send(TUTOR_CHANNEL, {"type": "tutor.wake"})
+        async with asyncio.timeout(settings.DURATIONS.layer):
+            await send(get_channel_layer())
     except ChannelFull:
-        pass  # it has more than enough wake-ups waiting
-    except Exception:
-        logger.warning("The channel layer did not take a wake-up; the sweep will find the question.", exc_info=True)
+        pass  # the engine has more than enough wake-ups waiting
+    except TimeoutError:
+        _silent_until[loop] = loop.time() + settings.DURATIONS.healing
+        logger.warning("The channel layer hangs; readers heal by version, the sweep finds the questions.")
+    except Exception as error:
+        # One line: a Redis that is away fails every push of every reader.
+        logger.warning("The channel layer failed; readers heal by version, the sweep finds the questions. %r", error)
 
 
 def announce(group: str, *frames: str) -> None:

@@ -22,6 +22,15 @@ logger = logging.getLogger(__name__)
 ONLY_IF_BEHIND = object()
 
 
+class Activity:
+    """When a student last did something on any of their sockets here, in monotonic seconds; those share it."""
+
+    __slots__ = ("at", "__weakref__")
+
+    def __init__(self):
+        self.at = time.monotonic()
+
+
 class Pulse:
     """The pulse of one event loop; `run` until cancelled."""
 
@@ -31,16 +40,25 @@ class Pulse:
         self._opened: list[presence.Opened] = []
         self._seen: set[UUID] = set()
         self._active: set[UUID] = set()
+        # User -> activity; gone with the user's last socket.
+        self._activities: weakref.WeakValueDictionary[int, Activity] = weakref.WeakValueDictionary()
         self._pings: list[tuple] = []  # (consumer, id of the PING or ONLY_IF_BEHIND)
         self._told: dict[tuple, object] = {}  # what dashboards were told, so that a healing query repeats nothing
+        self._tell_again: set[int] = set()  # classes with a dashboard whose snapshot may be older than what was told
         self._heat_told: dict[int, float] = {}  # classroom -> when its counts went out (monotonic seconds)
         self._heat_due: set[int] = set()
 
     # What consumers say
 
     def opened(self, reader, *, restored: bool) -> None:
+        reader.activity = self._activities.setdefault(reader.access.user.pk, Activity())
         self.readers.add(reader)
         self._opened.append(presence.Opened(reader.reading_session_id, restored))
+
+    def watch(self, room) -> None:
+        """Keep a dashboard true from its snapshot on: what changed while that was read is told once more."""
+        self.rooms.add(room)
+        self._tell_again.add(room.classroom_id)
 
     def closed(self, consumer) -> None:
         self.readers.discard(consumer)
@@ -49,6 +67,7 @@ class Pulse:
     def heard(self, reader, *, activity: bool) -> None:
         self._seen.add(reader.reading_session_id)
         if activity:
+            reader.activity.at = time.monotonic()
             self._active.add(reader.reading_session_id)
 
     def ping(self, consumer, message_id: UUID | None) -> None:
@@ -125,8 +144,10 @@ class Pulse:
         if not watched:
             self._told.clear()
             return
+        again, self._tell_again = self._tell_again, set()
+        self._told = {key: value for key, value in self._told.items() if key[0] not in again}
         changes = await writer().run(presence.changes, watched)
-        removed = await writer().run(presence.removed_enrollments, watched)
+        joined, removed = await writer().run(presence.roster_changes, watched)
         fresh: dict[tuple, object] = {}
         for classroom_id in watched:
             frames = []
@@ -135,6 +156,8 @@ class Pulse:
             rows = [row for row in changes.interruptions.get(classroom_id, ())
                     if self._is_news(fresh, (classroom_id, row.pk), row.changed_at)]
             enrollments |= {row.enrollment_id for row in rows}
+            enrollments |= {pk for pk in joined.get(classroom_id, ())
+                            if self._is_news(fresh, (classroom_id, "joined", pk), True)}
             gone = [pk for pk in removed.get(classroom_id, ()) if self._is_news(fresh, (classroom_id, "gone", pk), True)]
             if enrollments:
                 students = await writer().run(snapshots.student_views, classroom_id, enrollment_ids=enrollments)
@@ -142,12 +165,13 @@ class Pulse:
             if gone:
                 frames.append(messages.StudentPresence(students=[], removed=gone).encode())
             frames += [presence.room_message(row).encode() for row in rows]
-            if rows:
+            if rows or gone:
                 self._heat_due.add(classroom_id)
             frames += await self._heat(classroom_id)
+            if not frames:
+                continue
             for room in [room for room in self.rooms if room.classroom_id == classroom_id]:
-                for frame in frames:
-                    room.offer(frame)
+                room.offer(*frames)
         self._told = fresh
 
     def _is_news(self, fresh: dict, key: tuple, value: object) -> bool:

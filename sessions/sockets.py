@@ -36,7 +36,7 @@ SILENT = 4408
 TOO_SLOW = 4409
 FLOODING = 4429
 COUNTED_AS_BAD = {"INVALID_JSON", "INVALID_MESSAGE", "UNKNOWN_TYPE", "BINARY_UNSUPPORTED"}
-OFFERED_AT_MOST = 64  # frames that may wait for one socket beside the ones its own handler sends
+OFFERED_AT_MOST = 64  # offers that may wait for one socket beside what its own handler sends
 
 
 class Refusal(Exception):
@@ -54,6 +54,7 @@ class Socket(AsyncWebsocketConsumer):
     quiet = frozenset({"PING", "RESTORE"})  # a page says these by itself; they are no activity of a person
 
     access: access.Access
+    classroom_id: int | None = None
     ended = False
 
     # ---- Opening and closing
@@ -61,7 +62,7 @@ class Socket(AsyncWebsocketConsumer):
     async def connect(self):
         """Called when a socket asks to open. Only a foreign origin is refused before accepting: a page can then
         tell from the close code why it may not stay."""
-        self.last_heard = self.last_active = time.monotonic()
+        self.last_heard = time.monotonic()
         self._offered: set[asyncio.Task] = set()
         headers = dict(self.scope["headers"])
         origin = headers.get(b"origin", b"").decode("latin1")
@@ -133,7 +134,17 @@ class Socket(AsyncWebsocketConsumer):
         return 0
 
     def is_evicted_by(self, eviction: Eviction) -> bool:
-        raise NotImplementedError
+        """True when the eviction means this socket. No clocks are compared: the rights may have been looked up
+        before an eviction that was written earlier was committed."""
+        mine = self.access.user
+        if eviction.user_id != mine.pk:
+            return False
+        if eviction.session_key_hash:
+            return eviction.session_key_hash == self.access.key_hash
+        if eviction.classroom_id is not None:
+            return eviction.classroom_id == self.classroom_id
+        # All log-ins of the user, save those made since: they know the new password.
+        return (eviction.user.password, eviction.user.is_active) != (mine.password, mine.is_active)
 
     # ---- Taking frames
 
@@ -165,14 +176,14 @@ class Socket(AsyncWebsocketConsumer):
             await getattr(self, f"on_{message.type.lower()}")(message)
         except errors.Refused as refused:
             await self.reply_error(refused.code, refused.message, to=message.id)
+        except Refusal as refusal:
+            await self.end(refusal.code)
         except Exception:
             logger.exception("A %s failed.", message.type)
             await self.reply_error("INTERNAL", errors.INTERNAL, to=message.id)
 
     def heard(self, message: messages.ClientMessage) -> None:
-        """Note a sign of life; anything but PING and RESTORE is an activity of the person."""
-        if message.type not in self.quiet:
-            self.last_active = self.last_heard
+        """Called with each good message, before its handler."""
 
     async def refuse(self, bad: messages.BadMessage) -> None:
         await self.reply_error(bad.code, errors.PARSE_ERRORS[bad.code], to=bad.in_reply_to)
@@ -197,12 +208,16 @@ class Socket(AsyncWebsocketConsumer):
         except TimeoutError:
             await self.end(TOO_SLOW)
 
-    def offer(self, frame: str) -> None:
-        """Send a frame without making the caller wait for this peer; one that lets them pile up is closed."""
+    def offer(self, *frames: str) -> None:
+        """Send frames, in order, without making the caller wait for this peer; one that lets them pile up is closed."""
         if len(self._offered) >= OFFERED_AT_MOST:
             self.end_soon(TOO_SLOW)
         else:
-            self._spawn(self.send_frame(frame))
+            self._spawn(self._send_frames(frames))
+
+    async def _send_frames(self, frames) -> None:
+        for frame in frames:
+            await self.send_frame(frame)
 
     def _spawn(self, coroutine) -> None:
         task = asyncio.create_task(coroutine)
@@ -213,8 +228,7 @@ class Socket(AsyncWebsocketConsumer):
         """Called when a group this socket joined is sent frames."""
         if event.get("exclude") == self.channel_name:
             return
-        for frame in event["frames"]:
-            await self.send_frame(frame)
+        await self._send_frames(event["frames"])
 
     async def reply(self, message: messages.ServerMessage, *, to: messages.ClientMessage) -> None:
         await self.send_frame(message.encode(in_reply_to=to.id))
@@ -227,9 +241,11 @@ class Socket(AsyncWebsocketConsumer):
         await self.send_frame(messages.Error(code=code, message=str(text)).encode(in_reply_to=to))
 
 
-def receipt_key(message: messages.ClientMessage) -> ReceiptKey:
-    """Return what tells this durable message from every other of its sender."""
-    return ReceiptKey(message.id, message.type, body_hash(message.type, message.raw_payload))
+def receipt_key(message: messages.ClientMessage, *, classroom_id: int | None = None) -> ReceiptKey:
+    """Return what tells this durable message from every other of its sender. A teacher may send to several classes:
+    the same words to another one are another body."""
+    body = message.raw_payload if classroom_id is None else message.raw_payload | {"classroom": classroom_id}
+    return ReceiptKey(message.id, message.type, body_hash(message.type, body))
 
 
 def origin_allowed(origin: str, headers: dict[bytes, bytes], scope: dict) -> bool:

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from uuid import UUID
 
 from django.conf import settings
@@ -37,10 +38,15 @@ class Running:
     text: str = ""
     stored: tuple[int, int] = (0, 0)  # lengths of the last two stored drafts, in code points
     fresh: asyncio.Event = field(default_factory=asyncio.Event)  # text has come that no delta told
+    telling: asyncio.Lock = field(default_factory=asyncio.Lock)  # held while a delta is on its way
 
     @property
     def id(self) -> UUID:
         return self.claim.interruption.pk
+
+    @property
+    def token(self) -> UUID:
+        return self.claim.token
 
 
 class TutorEngine:
@@ -49,7 +55,10 @@ class TutorEngine:
     def __init__(self):
         self._database = DatabaseThread("tutor")
         self._providers: dict[str, llm.Provider] = {}
+        # By token: a question that was taken from this very engine may be claimed by it again, and both run a moment.
         self._running: dict[UUID, Running] = {}
+        self._claiming = asyncio.Lock()
+        self._making = asyncio.Lock()
         self._woken = asyncio.Event()
         self._stopping = False
 
@@ -61,20 +70,25 @@ class TutorEngine:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._every(settings.DURATIONS.sweep, self._fail_overdue))
             group.create_task(self._every(settings.DURATIONS.lease_renewal, self._renew))
+            group.create_task(self._every(settings.DURATIONS.lease_margin / 5, self._let_go))
             group.create_task(self._every(settings.DURATIONS.draft, self._store_drafts))
             group.create_task(self._claim_forever())
 
     async def stop(self, *, drain: float) -> None:
         """Stop claiming, let the answers under way finish for `drain` seconds, give the others back."""
         self._stopping = True
-        tasks = [running.task for running in self._running.values()]
+        async with self._claiming:  # what is being claimed at this moment is ours to finish too
+            tasks = [running.task for running in self._running.values()]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=drain)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         for provider in self._providers.values():
-            await provider.close()
+            try:
+                await provider.close()
+            except Exception:
+                logger.exception("A provider did not close.")
         await self._database.close()
 
     # ---- The queue
@@ -100,99 +114,117 @@ class TutorEngine:
             self._woken.clear()
 
     async def _claim_all(self) -> None:
-        while not self._stopping and len(self._running) < settings.LIMITS.llm_concurrent:
-            failpoints.hit("before_claim")
-            asked_at = time.monotonic()
-            claim = await self._database.run(queue.claim)
-            if claim is None:
-                return
-            running = Running(claim, asked_at + settings.DURATIONS.lease, asked_at + claim.left)
-            self._running[running.id] = running
-            running.task = asyncio.create_task(self._answer(running))
-            running.task.add_done_callback(lambda _, id=running.id: self._release(id))
+        async with self._claiming:
+            while not self._stopping and len(self._running) < settings.LIMITS.llm_concurrent:
+                asked_at = time.monotonic()
+                claim = await self._database.run(queue.claim)
+                if claim is None:
+                    return
+                failpoints.hit("after_claim")
+                running = Running(claim, asked_at + settings.DURATIONS.lease, asked_at + claim.left)
+                self._running[running.token] = running
+                running.task = asyncio.create_task(self._answer(running))
+                running.task.add_done_callback(partial(self._release, running))
 
-    def _release(self, id: UUID) -> None:
-        del self._running[id]
+    def _release(self, running: Running, task: asyncio.Task) -> None:
+        del self._running[running.token]
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("Question %s was let go; its lease ends by itself.", running.id, exc_info=error)
         self.wake()  # a slot is free
 
     async def _renew(self) -> None:
         asked_at = time.monotonic()
-        mine = list(self._running.values())
-        try:
-            held = await self._database.run(queue.renew, {r.id: r.claim.token for r in mine}) if mine else set()
-        except Exception:
-            logger.exception("Leases could not be renewed.")
-            held = set()
-            late = asked_at + settings.DURATIONS.lease_renewal + settings.DURATIONS.lease_margin
-            mine = [running for running in mine if running.lease_ends < late]
-        for running in mine:
-            if running.id in held:
-                running.lease_ends = asked_at + settings.DURATIONS.lease
-            else:
-                running.task.cancel()  # another's, or the student's, by now
+        for running in await self._held(queue.renew, [running.claim for running in self._running.values()]):
+            running.lease_ends = asked_at + settings.DURATIONS.lease
 
     async def _store_drafts(self) -> None:
+        drafts = {running: running.text for running in self._running.values()}
+        for running in await self._held(queue.store_drafts, [(r.claim, text) for r, text in drafts.items()]):
+            running.stored = (running.stored[1], len(drafts[running]))
+
+    async def _held(self, function, work: list) -> list[Running]:
+        """Run `renew` or `store_drafts`; return what is still ours, and stop what is another's, or the student's, by now."""
         mine = list(self._running.values())
         if not mine:
-            return
-        texts_now = {running.id: running.text for running in mine}
-        held = await self._database.run(queue.store_drafts, [
-            (running.id, running.claim.token, texts_now[running.id]) for running in mine])
+            return []
+        tokens = await self._database.run(function, work)
         for running in mine:
-            if running.id in held:
-                running.stored = (running.stored[1], len(texts_now[running.id]))
-            else:
+            if running.token not in tokens:
+                running.task.cancel()
+        return [running for running in mine if running.token in tokens]
+
+    async def _let_go(self) -> None:
+        """Stop answers whose lease was not renewed in time, soon enough that no other worker has begun on them.
+
+        Not a part of `_renew`: that one may be waiting for a database that says nothing at all.
+        """
+        for running in list(self._running.values()):
+            if time.monotonic() > running.lease_ends - settings.DURATIONS.lease_margin:
                 running.task.cancel()
 
     async def _fail_overdue(self) -> None:
         for interruption in await self._database.run(queue.overdue):
-            fallback = await self._fallback(interruption)
-            await self._database.run(queue.fail_overdue, interruption, fallback=fallback)
+            try:
+                fallback = await self._fallback(interruption)
+                await self._database.run(queue.fail_overdue, interruption, fallback=fallback)
+            except Exception:  # the next one must not wait for it
+                logger.exception("Question %s is overdue and could not be failed.", interruption.pk)
 
     # ---- One answer
 
     async def _answer(self, running: Running) -> None:
-        claim = running.claim
         try:
             try:
-                async with asyncio.timeout(min(settings.DURATIONS.attempt, claim.left)):
-                    answer = await self._stream(running)
-            except TimeoutError:
-                raise llm.ProviderError("the attempt took too long", code="timeout", retriable=True) from None
-            except llm.ProviderError:
-                raise
-            except Exception as error:
-                logger.exception("A provider broke its contract.")
-                raise llm.ProviderError(str(error), code="llm_unavailable", retriable=True) from error
-            failpoints.hit("before_final_commit")
-            await self._insist(running, queue.finish, claim, answer)
-            failpoints.hit("after_final_commit")
-        except llm.ProviderError as error:
-            await self._retry_or_fail(running, error)
+                answer = await self._attempt(running)
+            except llm.ProviderError as error:
+                await self._retry_or_fail(running, error)
+            else:
+                failpoints.hit("before_final_commit")
+                await self._insist(queue.finish, running.claim, answer)
+                failpoints.hit("after_final_commit")
         except asyncio.CancelledError:
             if self._stopping:
-                await self._database.run(queue.retry, claim, delay=0)
+                await self._database.run(queue.retry, running.claim, delay=0)
             # Otherwise the claim is no longer ours, and whoever holds it now writes the outcome.
 
+    async def _attempt(self, running: Running) -> queue.Answer:
+        """Return the whole answer, within the time there is. Raises ProviderError and nothing else."""
+        try:
+            async with asyncio.timeout(min(settings.DURATIONS.attempt, running.deadline - time.monotonic())):
+                return await self._stream(running)
+        except TimeoutError:
+            raise llm.ProviderError("the attempt took too long", code="timeout", retriable=True) from None
+        except llm.ProviderError:
+            raise
+        except Exception as error:
+            logger.exception("A provider broke its contract.")
+            raise llm.ProviderError(str(error), code="llm_unavailable", retriable=True) from error
+
     async def _stream(self, running: Running) -> queue.Answer:
-        """Return the whole answer, having sent it out piece by piece. Raises ProviderError."""
+        """Return the whole answer, having sent it out piece by piece."""
         interruption = running.claim.interruption
         request = await self._request(interruption)
-        provider = self._provider(settings.TUTOR_PROVIDER if interruption.classroom.ai_enabled else HELPER)
-        telling = asyncio.create_task(self._tell_deltas(running))
+        provider = await self._provider(settings.TUTOR_PROVIDER if interruption.classroom.ai_enabled else HELPER)
+        telling = finish = None
         try:
-            finish = None
             async with contextlib.aclosing(provider.stream(request)) as pieces:
                 async for piece in pieces:
-                    if isinstance(piece, llm.TextDelta):
-                        running.text += piece.text
-                        running.fresh.set()
-                        failpoints.hit("mid_stream")
-                    else:
+                    if not isinstance(piece, llm.TextDelta):
                         finish = piece
+                        continue
+                    running.text += piece.text
+                    running.fresh.set()
+                    failpoints.hit("mid_stream")
+                    if telling is None:
+                        await self._tell(running)
+                        telling = asyncio.create_task(self._keep_telling(running))
         finally:
-            telling.cancel()
-            await asyncio.gather(telling, return_exceptions=True)
+            if telling is not None:
+                try:
+                    async with running.telling:  # a push broken off would cost the layer its connection
+                        pass
+                finally:
+                    telling.cancel()
         text = running.text
         if finish.reason in ("refusal", "content_filter"):
             text = _("This is a good question for your teacher. Please ask them.")
@@ -201,24 +233,27 @@ class TutorEngine:
             citations=await self._citations(text, request), truncated=finish.truncated,
             prompt_tokens=finish.prompt_tokens, completion_tokens=finish.completion_tokens)
 
-    async def _tell_deltas(self, running: Running) -> None:
-        """Send what has come: the first piece at once, then at most one delta in `DURATIONS.delta`.
-
-        A delta starts where the last but one stored draft ended, so that a snapshot taken meanwhile always
-        joins on, and a lost delta is healed by the next.
-        """
-        interruption = running.claim.interruption
-        groups = (events.session_group(interruption.reading_session_id), events.room_group(interruption.classroom_id))
+    async def _keep_telling(self, running: Running) -> None:
+        """Send what comes after the first piece, at most one delta in `DURATIONS.delta`."""
         while True:
-            await running.fresh.wait()
-            running.fresh.clear()
-            start = running.stored[0]
-            frame = messages.InterruptionResponseDelta(
-                interruption_id=running.id, attempt=interruption.attempt, from_char=start,
-                text=running.text[start:]).encode()
-            for group in groups:
-                await events.push(group, [frame])
             await asyncio.sleep(settings.DURATIONS.delta)
+            await running.fresh.wait()
+            await self._tell(running)
+
+    @staticmethod
+    async def _tell(running: Running) -> None:
+        """Send a delta with all that has come since the last but one stored draft.
+
+        So a snapshot taken meanwhile always joins on, and a lost delta is healed by the next.
+        """
+        running.fresh.clear()
+        interruption, start = running.claim.interruption, running.stored[0]
+        frame = messages.InterruptionResponseDelta(
+            interruption_id=running.id, attempt=interruption.attempt, from_char=start,
+            text=running.text[start:]).encode()
+        async with running.telling:
+            await events.push(events.session_group(interruption.reading_session_id), [frame])
+            await events.push(events.room_group(interruption.classroom_id), [frame])
 
     async def _retry_or_fail(self, running: Running, error: llm.ProviderError) -> None:
         claim = running.claim
@@ -227,28 +262,28 @@ class TutorEngine:
         delay = error.retry_after if error.retry_after is not None else settings.DURATIONS.retry * 2 ** (attempt - 1)
         in_time = time.monotonic() + delay < running.deadline
         if error.retriable and attempt < settings.LIMITS.attempts and in_time:
-            await self._insist(running, queue.retry, claim, delay=delay)
+            await self._insist(queue.retry, claim, delay=delay)
             asyncio.get_running_loop().call_later(delay, self.wake)
         else:
             fallback = await self._fallback(claim.interruption)
-            await self._insist(running, queue.fail, claim, code=error.code, fallback=fallback)
+            await self._insist(queue.fail, claim, code=error.code, fallback=fallback)
 
-    async def _insist(self, running: Running, function, *args, **kwargs) -> None:
-        """Run a final write until it succeeds or the lease nears its end; then the sweep of whoever lives takes over."""
+    async def _insist(self, function, *args, **kwargs) -> None:
+        """Run a final write until it succeeds, or `_let_go` ends it; then the sweep of whoever lives takes over."""
         while True:
             try:
                 return await self._database.run(function, *args, **kwargs)
             except Exception:
-                if time.monotonic() > running.lease_ends - settings.DURATIONS.lease_margin:
-                    raise
                 logger.exception("An outcome could not be stored; trying again.")
                 await asyncio.sleep(settings.DURATIONS.retry)
 
     # ---- Providers
 
-    def _provider(self, name: str) -> llm.Provider:
-        if name not in self._providers:
-            self._providers[name] = make_provider(name)
+    async def _provider(self, name: str) -> llm.Provider:
+        async with self._making:
+            if name not in self._providers:
+                # On a thread: importing the openai package takes half a second, for which every socket would wait.
+                self._providers[name] = await asyncio.to_thread(make_provider, name)
         return self._providers[name]
 
     async def _request(self, interruption: Interruption) -> llm.TutorRequest:
@@ -279,7 +314,8 @@ class TutorEngine:
             return None
         try:
             request = await self._request(interruption)
-            text, _type = await asyncio.to_thread(self._provider(HELPER).answer, request)
+            helper = await self._provider(HELPER)
+            text, _type = await asyncio.to_thread(helper.answer, request)
             return messages.Fallback(
                 response_text=text, citations=await self._citations(text, request), provider=HELPER,
             ).model_dump(mode="json", by_alias=True)

@@ -24,7 +24,7 @@ from django.db import connection, models
 
 from classrooms import database
 from classrooms.database import transaction
-from sessions import errors, events
+from sessions import errors, events, failpoints
 from sessions.models import Interruption, ReadingSession, Receipt
 
 __all__ = ["Batch", "DatabaseThread", "ReceiptKey", "Reply", "Write", "Writer", "body_hash", "transaction", "writer"]
@@ -65,6 +65,7 @@ class Write:
     reading_session_id: UUID
     apply: Callable[[ReadingSession, "Batch"], Reply | None]
     receipt: ReceiptKey | None = None
+    interruption_id: UUID | None = None  # the question it changes, locked for it in the order of all locks
 
 
 @dataclass(slots=True)
@@ -124,12 +125,22 @@ def _commit(writes: list[Write]) -> tuple[list[Reply | None | Exception], Batch]
             .select_related("enrollment__classroom", "text")
             .filter(pk__in=ids, enrollment__removed_at=None))
         batch = Batch(now=database.now(), reading_sessions={session.pk: session for session in locked})
+        _lock_interruptions(writes)
         receipts = _receipts_of(writes)
         outcomes = [_apply(write, batch, receipts) for write in writes]
         Interruption.objects.bulk_create(batch.interruptions)
         Receipt.objects.bulk_create(batch.receipts)
         _store_sessions(batch)
+        failpoints.hit("before_batch_commit")
+    failpoints.hit("after_batch_commit")
     return outcomes, batch
+
+
+def _lock_interruptions(writes: list[Write]) -> None:
+    """Lock the questions that will change, by pk: in the order of the writes, a renewal of leases could lock crosswise."""
+    wanted = {write.interruption_id for write in writes if write.interruption_id}
+    if wanted:
+        list(Interruption.objects.select_for_update().order_by("pk").filter(pk__in=wanted).only("pk"))
 
 
 def _apply(write: Write, batch: Batch, receipts: dict) -> Reply | None | Exception:

@@ -55,7 +55,7 @@ def parse(text: str, *, known: dict[str, type[Payload]]) -> ClientMessage:
         id = wire_id(frame["id"]) if "id" in frame else None
     except ValueError:
         raise BadMessage("INVALID_MESSAGE") from None
-    in_reply_to = frame.get("id")
+    in_reply_to = id and str(id)  # in its canonical form, as good messages are answered
     schema = known.get(frame["type"])
     if schema is None:
         raise BadMessage("UNKNOWN_TYPE", in_reply_to=in_reply_to)
@@ -63,7 +63,8 @@ def parse(text: str, *, known: dict[str, type[Payload]]) -> ClientMessage:
         raise BadMessage("INVALID_MESSAGE", in_reply_to=in_reply_to)
     raw_payload = frame.get("payload", {})
     try:
-        payload = schema.model_validate(raw_payload)
+        # By the wire's names only: `question_text` is Python's word for `questionText`, not a second one on the wire.
+        payload = schema.model_validate(raw_payload, by_alias=True, by_name=False)
     except ValidationError as error:
         raise BadMessage(_code_of(error), in_reply_to=in_reply_to) from None
     return ClientMessage(id=id, payload=payload, raw_payload=raw_payload)

@@ -142,6 +142,7 @@ class InterruptionAcknowledged(ServerMessage):
     type = "INTERRUPTION_ACKNOWLEDGED"
     interruption_id: WireId
     question_text: str
+    asked_at: float
     word_index: int
     paused_at_word_index: int
     paragraph: int
@@ -187,6 +188,9 @@ class InterruptionResponse(ServerMessage):
     help_level: int
     provider: str
     truncated: bool | None = None
+    answered_at: float
+    understood: bool | None = None  # what the reader said of it; then the answer is told again, whole
+    helpful: bool | None = None
 
 
 class InterruptionError(ServerMessage):

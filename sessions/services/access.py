@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from django.conf import settings
 from django.contrib import auth
 
-from classrooms import database
+from classrooms import database, log_ins
 from classrooms.models import User
 from sessions.models import Eviction, Ticket
 from sessions.writes import transaction
@@ -22,11 +22,10 @@ class NotLoggedIn(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """`until` is when the log-in ends by itself; `at` is the database's time of this look-up."""
+    """Who it is and by which log-in; `until` is when that ends by itself."""
 
     user: User
     key_hash: str
-    at: datetime
     until: datetime
 
 
@@ -45,9 +44,9 @@ def access_by_cookie(session_key: str | None) -> Access:
     now = database.now()
     until = datetime.fromtimestamp(store.get("auth_at", now.timestamp()), now.tzinfo) + timedelta(
         seconds=settings.DURATIONS.session_absolute)
-    if until <= now:
+    if until <= now or log_ins.is_over(store):
         raise NotLoggedIn
-    return Access(user, hashed(session_key), now, until)
+    return Access(user, hashed(session_key), until)
 
 
 def issue_ticket(user: User, *, path: str) -> str:
@@ -70,10 +69,14 @@ def access_by_ticket(token: str, *, path: str) -> Access:
         if ticket is None:
             raise NotLoggedIn
         ticket.delete()
-    return Access(ticket.user, hashed(token), now, now + timedelta(seconds=settings.DURATIONS.session_absolute))
+    return Access(ticket.user, hashed(token), now + timedelta(seconds=settings.DURATIONS.session_absolute))
 
 
 def evict(user: User, *, code: int, classroom=None, session_key: str = "") -> None:
-    """Write that the user's open sockets must close: those of a class, those of one log-in, or all."""
+    """Write that the user's open sockets must close: those of a class, those of one log-in, or all.
+
+    Tickets not used yet go with them: nothing tells which log-in asked for them.
+    """
+    Ticket.objects.filter(user=user).delete()
     Eviction.objects.create(
         user=user, classroom=classroom, session_key_hash=hashed(session_key) if session_key else "", code=code)

@@ -22,7 +22,8 @@ def tell_class(user: User, classroom_id: int, *, kind: str, receipt: ReceiptKey,
     """Do one durable act on a class and send it to everyone in it. Returns DONE; Conflict, NotFound, InvalidPosition."""
     with transaction():
         # The lock, held to the commit, makes the next act wait, so no gap in the numbers can be seen.
-        classroom = Classroom.objects.select_for_update(of=("self",), no_key=True).filter(pk=classroom_id, teachers=user).first()
+        classroom = Classroom.objects.select_for_update(of=("self",), no_key=True).filter(
+            pk=classroom_id, teachers=user).first()
         if classroom is None:
             raise errors.NotFound()
         known = Receipt.objects.filter(teacher=user, message_id=receipt.message_id).first()

@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import Q
 
 from classrooms import database
-from classrooms.models import Classroom
+from classrooms.models import Classroom, Enrollment
 from sessions import messages
 from sessions.models import ConnectionLog, Eviction, Interruption, ReadingSession
 from sessions.services import snapshots
@@ -31,12 +32,13 @@ def record(*, opened: Iterable[Opened], seen: set[UUID], active: set[UUID]) -> N
     with transaction():
         now = database.now()
         rows = ReadingSession.objects.all()
+        # A session deleted meanwhile must not take the others' presence with it.
+        arrived = set(rows.filter(pk__in={socket.reading_session_id for socket in opened}).values_list("pk", flat=True))
         ConnectionLog.objects.bulk_create(
             ConnectionLog(reading_session_id=socket.reading_session_id, opened_at=now, restored=socket.restored)
-            for socket in opened)
-        arrived = {socket.reading_session_id for socket in opened}
+            for socket in opened if socket.reading_session_id in arrived)
         if arrived:
-            _update(rows, arrived, connected_at=now, last_seen=now, last_activity=now, changed_at=now)
+            _update(rows, arrived, connected_at=now, last_seen=now, changed_at=now)
         if seen - arrived:
             _update(rows, seen - arrived, last_seen=now)
         if active:
@@ -82,20 +84,23 @@ def changes(classroom_ids: set[int]) -> Changes:
             .values_list("pk", "changed_at", "enrollment_id", "enrollment__classroom_id")):
         students.setdefault(classroom_id, []).append((pk, changed_at, enrollment_id))
     interruptions: dict[int, list] = {}
-    for row in (Interruption.objects.filter(classroom_id__in=classroom_ids, changed_at__gt=since)
+    for row in (Interruption.objects.filter(
+            classroom_id__in=classroom_ids, changed_at__gt=since, enrollment__removed_at=None)
                 .select_related("enrollment").order_by("changed_at")):
         interruptions.setdefault(row.classroom_id, []).append(row)
     return Changes(students, interruptions)
 
 
-def removed_enrollments(classroom_ids: set[int]) -> dict[int, list[int]]:
-    """Return {class: enrollments removed within the healing window}."""
+def roster_changes(classroom_ids: set[int]) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
+    """Return the enrollments made and those removed within the healing window, each as {class: enrollments}."""
     since = database.now() - timedelta(seconds=settings.DURATIONS.healing)
+    joined: dict[int, list[int]] = {}
     removed: dict[int, list[int]] = {}
-    rows = Classroom.objects.filter(pk__in=classroom_ids, enrollments__removed_at__gt=since)
-    for classroom_id, enrollment_id in rows.values_list("pk", "enrollments__pk"):
-        removed.setdefault(classroom_id, []).append(enrollment_id)
-    return removed
+    rows = Enrollment.objects.filter(
+        Q(removed_at__gt=since) | Q(removed_at=None, created_at__gt=since), classroom_id__in=classroom_ids)
+    for pk, classroom_id, removed_at in rows.values_list("pk", "classroom_id", "removed_at"):
+        (removed if removed_at else joined).setdefault(classroom_id, []).append(pk)
+    return joined, removed
 
 
 def room_message(row: Interruption) -> messages.ServerMessage:
@@ -109,6 +114,9 @@ def room_message(row: Interruption) -> messages.ServerMessage:
 
 
 def evictions() -> list[Eviction]:
-    """Return the evictions of the last ten seconds: a row seen twice does no harm, one committed late is still seen."""
+    """Return the evictions of the last ten seconds, with their users as they are now.
+
+    A row seen twice does no harm, and one committed late is still seen.
+    """
     since = database.now() - timedelta(seconds=10)
-    return list(Eviction.objects.filter(created_at__gt=since))
+    return list(Eviction.objects.filter(created_at__gt=since).select_related("user"))

@@ -33,17 +33,19 @@ def interruption(reading_session_id: UUID, payload: messages.StudentInterruption
         kept |= payload.model_dump(
             mode="json", include={"interruption_type", "student_thought", "help_level"}, exclude_none=True)
         classroom = reading_session.enrollment.classroom
+        # Questions of one commit keep their order: who asked first is answered first, and lists stay as they were.
+        asked_at = batch.now + timedelta(microseconds=len(batch.interruptions))
         row = Interruption(
             id=uuid.uuid4(), reading_session=reading_session, enrollment=reading_session.enrollment,
             classroom=classroom, text=reading_session.text, word_index=word_index,
             paragraph=texts.outline(reading_session.text).paragraph_at(word_index),
-            question_text=payload.question_text, context=kept, created_at=batch.now, changed_at=batch.now)
+            question_text=payload.question_text, context=kept, created_at=asked_at, changed_at=asked_at)
         batch.interruptions.append(row)
         position = _next_position(batch)
         version = batch.next_version(reading_session)
         acknowledged = messages.InterruptionAcknowledged(
-            interruption_id=row.pk, question_text=row.question_text, word_index=word_index,
-            paused_at_word_index=word_index, paragraph=row.paragraph, queue_position=position,
+            interruption_id=row.pk, question_text=row.question_text, asked_at=snapshots.seconds(asked_at),
+            word_index=word_index, paused_at_word_index=word_index, paragraph=row.paragraph, queue_position=position,
             processing_estimate=snapshots.estimate(position))
         batch.push(events.session_group(reading_session.pk),
                    acknowledged.encode(version=version, in_reply_to=receipt.message_id), exclude=sender)
@@ -107,7 +109,7 @@ def cancellation(reading_session_id: UUID, payload: messages.CancelInterruption,
             interruption=snapshots.room_interruption(row)).encode())
         return reply_of(cancelled, version=version)
 
-    return Write(reading_session_id, apply, receipt)
+    return Write(reading_session_id, apply, receipt, interruption_id=payload.interruption_id)
 
 
 def resumption(reading_session_id: UUID, payload: messages.ResumeReading) -> Write:
@@ -115,12 +117,28 @@ def resumption(reading_session_id: UUID, payload: messages.ResumeReading) -> Wri
 
     def apply(reading_session: ReadingSession, batch: Batch) -> Reply:
         if payload.interruption_id is not None:
-            judged = payload.model_dump(include={"understood", "helpful"}, exclude_none=True)
-            found = Interruption.objects.filter(pk=payload.interruption_id, reading_session=reading_session)
-            if not found.update(**judged, changed_at=batch.now):
+            row = Interruption.objects.select_for_update(of=("self",)).select_related("enrollment").filter(
+                pk=payload.interruption_id, reading_session=reading_session).first()
+            if row is None:
                 raise errors.NotFound()
+            _judge(row, payload.model_dump(include={"understood", "helpful"}, exclude_none=True), reading_session, batch)
         return reply_of(messages.ResumeAudio(
             reason="resume", from_word_index=reading_session.word_index,
             playback_rate=reading_session.preferences.get("playbackRate")))
 
-    return Write(reading_session_id, apply)
+    return Write(reading_session_id, apply, interruption_id=payload.interruption_id)
+
+
+def _judge(row: Interruption, judged: dict[str, bool], reading_session: ReadingSession, batch: Batch) -> None:
+    """Keep what the reader says of an answer and tell it to all the reader's pages; saying it again changes nothing."""
+    if all(getattr(row, name) == value for name, value in judged.items()):
+        return
+    for name, value in judged.items():
+        setattr(row, name, value)
+    row.changed_at = batch.now
+    row.save(update_fields=[*judged, "changed_at"])
+    if row.state == Interruption.State.ANSWERED:
+        version = batch.next_version(reading_session)
+        batch.push(events.session_group(reading_session.pk), snapshots.outcome(row).encode(version=version))
+        batch.push(events.room_group(row.classroom_id), messages.InterruptionAnswered(
+            interruption=snapshots.room_interruption(row)).encode())

@@ -14,11 +14,10 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Count, F, Min, Q
-from django.db.models.functions import Now
 
 from classrooms import database
 from classrooms.models import Classroom
-from sessions import events, messages
+from sessions import events, failpoints, messages
 from sessions.models import Interruption, ReadingSession, TutorState
 from sessions.services import snapshots
 from sessions.writes import transaction
@@ -89,45 +88,53 @@ def claim() -> Claim | None:
         row.state = State.ANSWERING
         row.attempt += 1
         row.lease_token = uuid.uuid4()
-        row.lease_until = now + timedelta(seconds=settings.DURATIONS.lease)
         row.claimed_at = row.claimed_at or now
         row.deadline = row.deadline or now + timedelta(seconds=settings.DURATIONS.deadline)
+        row.lease_until = _lease_until(now, row.deadline)
         row.draft_text, row.changed_at = "", now
         row.save(update_fields=["state", "attempt", "lease_token", "lease_until", "claimed_at", "deadline",
                                 "draft_text", "changed_at"])
+        failpoints.hit("before_claim")
         return Claim(row, row.lease_token, (row.deadline - now).total_seconds())
 
 
-def renew(tokens: dict[UUID, UUID]) -> set[UUID]:
-    """Prolong the leases of {interruption id: token}; return the ids that are still this worker's."""
+def renew(claims: Iterable[Claim]) -> set[UUID]:
+    """Prolong these leases; return the tokens of those that are still this worker's."""
     held = set()
     with transaction():
-        until = Now() + timedelta(seconds=settings.DURATIONS.lease)
-        for id in sorted(tokens):
-            if _held(id, tokens[id]).update(lease_until=until):
-                held.add(id)
+        now = database.now()
+        for claim in sorted(claims, key=lambda claim: claim.interruption.pk):
+            if _held(claim).update(lease_until=_lease_until(now, claim.interruption.deadline)):
+                held.add(claim.token)
     return held
 
 
-def store_drafts(drafts: Iterable[tuple[UUID, UUID, str]]) -> set[UUID]:
-    """Keep (interruption id, token, text so far) of all running answers in one commit; return the ids still held."""
+def store_drafts(drafts: Iterable[tuple[Claim, str]]) -> set[UUID]:
+    """Keep the text so far of all running answers in one commit; return the tokens of the claims that still hold."""
     held = set()
     with transaction():
-        for id, token, text in sorted(drafts):
-            if _held(id, token).update(draft_text=text):
-                held.add(id)
+        for claim, text in sorted(drafts, key=lambda draft: draft[0].interruption.pk):
+            if _held(claim).update(draft_text=text):
+                held.add(claim.token)
     return held
 
 
-def _held(id: UUID, token: UUID):
-    return Interruption.objects.filter(pk=id, lease_token=token, state=State.ANSWERING)
+def _lease_until(now: datetime, deadline: datetime) -> datetime:
+    """Return when a lease taken now ends: soon after the deadline at the latest, or the question of a worker that
+    dies near it would get its outcome a whole lease too late."""
+    margin = timedelta(seconds=settings.DURATIONS.lease_margin)
+    return min(now + timedelta(seconds=settings.DURATIONS.lease), deadline + margin)
+
+
+def _held(claim: Claim):
+    return Interruption.objects.filter(pk=claim.interruption.pk, lease_token=claim.token, state=State.ANSWERING)
 
 
 def finish(claim: Claim, answer: Answer) -> bool:
     """Store the answer as the question's one outcome; False when the claim no longer holds."""
     with transaction():
         reading_session = _locked_session(claim.interruption.reading_session_id)
-        row = _locked(_held(claim.interruption.pk, claim.token))
+        row = _locked(_held(claim))
         if row is None:
             return False
         row.response_text, row.response_type = answer.text, answer.type
@@ -142,7 +149,7 @@ def fail(claim: Claim, *, code: str, fallback: dict | None) -> bool:
     """Store a visible failure as the question's one outcome; False when the claim no longer holds."""
     with transaction():
         reading_session = _locked_session(claim.interruption.reading_session_id)
-        row = _locked(_held(claim.interruption.pk, claim.token))
+        row = _locked(_held(claim))
         if row is None:
             return False
         row.error_code, row.fallback = code, fallback
@@ -153,7 +160,7 @@ def fail(claim: Claim, *, code: str, fallback: dict | None) -> bool:
 def retry(claim: Claim, *, delay: float) -> bool:
     """Give a question back to the queue, not to be taken before `delay` seconds; False when the claim is gone."""
     with transaction():
-        row = _locked(_held(claim.interruption.pk, claim.token))
+        row = _locked(_held(claim))
         if row is None:
             return False
         row.state = State.QUEUED
@@ -174,7 +181,8 @@ def _overdue(now: datetime) -> Q:
 
 def overdue() -> list[Interruption]:
     """Return the questions that can no longer be answered and have no outcome yet."""
-    return list(Interruption.objects.filter(_overdue(database.now())).select_related("text", "reading_session")[:100])
+    rows = Interruption.objects.filter(_overdue(database.now())).select_related("text", "reading_session")
+    return list(rows.order_by("created_at")[:100])
 
 
 def fail_overdue(interruption: Interruption, *, fallback: dict | None) -> bool:

@@ -54,7 +54,8 @@ def outcome(row: Interruption) -> messages.InterruptionResponse | messages.Inter
         return messages.InterruptionResponse(
             interruption_id=row.pk, response_text=row.response_text, response_type=row.response_type,
             citations=row.citations, suggestions=suggestions(row),
-            help_level=row.context.get("help_level", 0), provider=row.provider, truncated=row.truncated or None)
+            help_level=row.context.get("help_level", 0), provider=row.provider, truncated=row.truncated or None,
+            answered_at=seconds(row.finished_at), understood=row.understood, helpful=row.helpful)
     code = row.error_code or "unknown"
     return messages.InterruptionError(
         interruption_id=row.pk, error_code=code, user_message=error_message(code),
@@ -122,7 +123,7 @@ def session_restored(reading_session: ReadingSession) -> messages.SessionRestore
     Three queries: questions still open, the latest others, the class's last words. The counters are those of
     the row as it was loaded, before these, so a change in between is repeated to the page, never lost.
     """
-    rows = reading_session.interruptions.order_by("-created_at")
+    rows = reading_session.interruptions.order_by("-created_at", "-pk")
     open_rows = list(rows.filter(state__in=Interruption.OPEN))
     recent = list(rows.exclude(state__in=Interruption.OPEN)[:RECENT_INTERRUPTIONS])
     positions = queue_positions() if any(row.state == State.QUEUED for row in open_rows) else {}
@@ -137,7 +138,7 @@ def session_restored(reading_session: ReadingSession) -> messages.SessionRestore
         rev=reading_session.rev, status=reading_session.status,
         preferences=messages.Preferences(**reading_session.preferences),
         interruptions=[interruption_view(row, position=positions.get(row.pk))
-                       for row in sorted(open_rows + recent, key=lambda row: row.created_at)],
+                       for row in sorted(open_rows + recent, key=lambda row: (row.created_at, row.pk))],
         classroom=messages.ClassroomView(
             id=classroom.pk, name=classroom.name, paused=classroom.paused, ai_enabled=classroom.ai_enabled,
             focus=focus_view(classroom), broadcasts=_broadcasts(classroom)),

@@ -19,11 +19,12 @@ from sessions.tutor import HELPER, make_provider
 
 # nickname: (text, how far of it, [(how far when asking, question)…])
 HISTORIES = {
-    "bob": ("the-lighthouse-keeper", 0.62, [(0.2, "What is a pangram?"), (0.5, "Why does the lamp have to turn?")]),
-    "Mia": ("the-lighthouse-keeper", 0.35, [(0.1, "What is an oil store?"), (0.3, "Who is the keeper?")]),
+    "bob": ("the-lighthouse-keeper", 0.62, [
+        (0.2, "What is a pangram?"), (0.4, "Why does the lens float?"), (0.62, "What does a fixed light mean?")]),
+    "Mia": ("the-lighthouse-keeper", 0.35, [(0.1, "What is a relief boat?"), (0.3, "What is mercury?")]),
     "Omar": ("how-bread-rises", 0.8, [(0.3, "What is yeast?"), (0.6, "What is gluten?"), (0.7, "What is fermentation?")]),
-    "Jun": ("a-burrow-is-a-home", 1.0, [(0.4, "What is a burrow?")]),
-    "Noor": ("the-map-of-the-drowned-street", 0.45, [(0.3, "Why was the street under water?")]),
+    "Jun": ("a-burrow-is-a-home", 1.0, [(0.25, "What is a burrow?"), (0.4, "What is a warren?")]),
+    "Noor": ("the-map-of-the-drowned-street", 0.45, [(0.12, "Who drew the map?"), (0.3, "Why was the street under water?")]),
     "Teo": ("how-bread-rises", 0.25, []),
 }
 
@@ -38,7 +39,9 @@ class Command(BaseCommand):
             self._make()
         self._print(demo.accounts())
 
+    @transaction()
     def _make(self):
+        """All of it or nothing: half a class would look like people who are here already."""
         teacher = User(username=demo.TEACHER["username"], role=User.Role.TEACHER)
         teacher.set_password(demo.TEACHER["password"])
         teacher.save()
