@@ -1,3 +1,5 @@
+"""The app of people, classes and texts."""
+
 from django.apps import AppConfig
 
 

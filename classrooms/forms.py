@@ -10,8 +10,10 @@ from classrooms import services
 from classrooms.importing import UnreadableText, decode, import_text
 
 pin_of_digits = RegexValidator(r"^[0-9]{4,6}$", _("A PIN has 4 to 6 digits."))
-no_control_characters = RegexValidator(r"[\x00-\x1f\x7f]", _("This holds characters that cannot be used."),
-                                       inverse_match=True)
+# Controls, and the marks that turn the direction of what stands around them.
+no_control_characters = RegexValidator(
+    r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", _("This holds characters that cannot be used."),
+    inverse_match=True)
 
 
 UNREADABLE = {
@@ -43,6 +45,16 @@ class JoinForm(forms.Form):
         super().__init__(*args, **kwargs)
         self._address = address
 
+    def clean_nickname(self):
+        nickname = services.tidy_nickname(self.cleaned_data["nickname"])
+        key = services.nickname_key(nickname)
+        if not key:
+            raise forms.ValidationError(_("Choose a nickname that others can see."))
+        # Some letters become several when they are tidied, so the length counts again here.
+        if len(nickname) > 40 or len(key) > 80:
+            raise forms.ValidationError(_("That nickname is too long."))
+        return nickname
+
     def clean(self):
         cleaned = super().clean()
         if self.errors:
@@ -72,15 +84,16 @@ class LogInForm(forms.Form):
     user = None
     throttled = False
 
-    def __init__(self, *args, request, **kwargs):
+    def __init__(self, *args, request, address: str, **kwargs):
         super().__init__(*args, **kwargs)
         self._request = request
+        self._address = address
 
     def clean(self):
         cleaned = super().clean()
         if self.errors:
             return cleaned
-        key = f"{cleaned['username'].casefold()}@{self._request.META.get('REMOTE_ADDR', '')}"
+        key = f"{cleaned['username'].casefold()}@{self._address}"
         if not services.count_attempt("password", key, limit=settings.LIMITS.password_attempts):
             self.throttled = True
             raise forms.ValidationError(_("Too many tries. Wait an hour, or ask your administrator."))
@@ -102,7 +115,10 @@ class PinForm(forms.Form):
 
 
 class TextForm(forms.Form):
-    """A text pasted or uploaded. `cleaned_data["raw"]` is what to import; its title may come from the text itself."""
+    """A text pasted or uploaded. `cleaned_data["raw"]` is what to import; its title may come from the text itself.
+
+    `too_large` is set where the file is refused for its size.
+    """
 
     title = forms.CharField(label=_("Title"), max_length=200, required=False, validators=[no_control_characters],
                             help_text=_("Leave empty to take it from the text."))
@@ -114,12 +130,15 @@ class TextForm(forms.Form):
     file = forms.FileField(label=_("or choose a file"), required=False, widget=forms.ClearableFileInput(
         attrs={"accept": ".txt,text/plain"}), help_text=_("Plain text (.txt), up to 5 MB."))
 
+    too_large = False
+
     def clean(self):
         cleaned = super().clean()
         file, body = cleaned.get("file"), cleaned.get("body", "")
         if self.errors:
             return cleaned
         if file and file.size > settings.LIMITS.upload_bytes:
+            self.too_large = True
             raise forms.ValidationError(_("That file is larger than 5 MB."))
         try:
             cleaned["raw"] = decode(file.read()) if file else body

@@ -1,24 +1,28 @@
-"""Gives each request of a student their enrollment, and ends log-ins that are over."""
+"""Gives each request of a student their enrollment, ends log-ins that are over, keeps private pages out of caches."""
 
-import time
+from django.contrib.auth import SESSION_KEY, logout
+from django.utils.cache import add_never_cache_headers
 
-from django.conf import settings
-from django.contrib.auth import logout
-
+from classrooms import log_ins
 from classrooms.models import Enrollment
 
 
 class EnrollmentMiddleware:
-    """Sets `request.enrollment` lazily through `enrollment_of` and closes a log-in after its absolute time."""
+    """Closes a log-in after its time; marks what a log-in was shown as nobody else's to keep."""
 
     def __init__(self, get_response):
         self.get_response = get_response
 
     def __call__(self, request):
-        auth_at = request.session.get("auth_at")
-        if auth_at is not None and time.time() - auth_at > settings.DURATIONS.session_absolute:
+        if log_ins.is_over(request.session):
             logout(request)
-        return self.get_response(request)
+        else:
+            log_ins.note_activity(request.session)
+        response = self.get_response(request)
+        # Static files and the scripts' catalogue say themselves how long they keep.
+        if SESSION_KEY in request.session and not response.has_header("Cache-Control"):
+            add_never_cache_headers(response)
+        return response
 
 
 def enrollment_of(request) -> Enrollment | None:

@@ -30,12 +30,24 @@ def questions(enrollment: Enrollment) -> dict:
     for row in rows:
         row.asked_at, row.text_title = row.created_at, row.text.title
         row.provider_label = provider_label(row.provider)
+        row.error_message = failure_label(row.error_code)
     return {"template": "classrooms/panels/questions.html", "context": {"interruptions": rows}}
 
 
 def provider_label(provider: str) -> str:
     """Return what people read for the name of a provider."""
     return {"openai": _("AI tutor"), "passage_helper": _("Passage helper, not AI")}.get(provider, provider)
+
+
+def failure_label(code: str) -> str:
+    """Return what a teacher reads for the reason of a question without an answer; "" where there was none."""
+    reasons = {
+        "llm_unavailable": _("The tutor could not be reached."),
+        "timeout": _("The tutor took too long."),
+        "busy": _("The tutor was too busy."),
+        "budget_exceeded": _("The questions of that day were used up."),
+    }
+    return reasons.get(code, _("Something went wrong with this question.")) if code else ""
 
 
 PANELS = [reading, questions]

@@ -6,7 +6,7 @@ Views, forms, the admin and the demo call these. What reading sessions must know
 import hashlib
 import unicodedata
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.contrib.auth.hashers import check_password, make_password
@@ -26,6 +26,9 @@ from classrooms.models import (
     new_code,
     new_student_username,
 )
+
+# Fillers and blanks that Unicode counts among letters, symbols and marks; the others are of category Cf.
+INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | {chr(0xfe00 + n) for n in range(16)}
 
 
 class JoinRefused(Exception):
@@ -49,21 +52,43 @@ def count_attempt(kind: str, key: str, *, limit: int) -> bool:
 
     The row is changed before the guess is looked at, so a hundred parallel guesses are counted as a hundred.
     """
-    digest = hashlib.sha256(f"{kind}:{key}".encode()).hexdigest()
+    digest = _digest(kind, key)
     with transaction():
         now = database.now()
+        old = now - timedelta(seconds=settings.DURATIONS.attempts)
         counts = AttemptCount.objects.filter(key=digest)
-        if counts.filter(since__lte=now - timedelta(seconds=settings.DURATIONS.attempts)).update(count=1, since=now):
+        if counts.filter(since__lte=old).update(count=1, since=now):
             return True
         if counts.filter(count__lt=limit).update(count=F("count") + 1):
             return True
         _, first = AttemptCount.objects.get_or_create(key=digest, defaults={"count": 1, "since": now})
-        return first
+        if first:
+            _drop_counts(until=old)
+            return True
+        # Another first guess made the row in this moment, or the limit is reached.
+        return bool(counts.filter(count__lt=limit).update(count=F("count") + 1))
+
+
+def attempts_used_up(kind: str, key: str, *, limit: int) -> bool:
+    """True when `limit` guesses were counted in the running window."""
+    since = database.now() - timedelta(seconds=settings.DURATIONS.attempts)
+    return AttemptCount.objects.filter(key=_digest(kind, key), count__gte=limit, since__gt=since).exists()
 
 
 def forget_attempts(kind: str, key: str) -> None:
     """Forgive earlier guesses after a right one."""
-    AttemptCount.objects.filter(key=hashlib.sha256(f"{kind}:{key}".encode()).hexdigest()).delete()
+    with transaction():
+        AttemptCount.objects.filter(key=_digest(kind, key)).delete()
+
+
+def _digest(kind: str, key: str) -> str:
+    return hashlib.sha256(f"{kind}:{key}".encode()).hexdigest()
+
+
+def _drop_counts(*, until: datetime) -> None:
+    """Delete some counts whose window is over: each new row pays for older ones, so that guesses cannot fill the table."""
+    over = AttemptCount.objects.select_for_update(skip_locked=True).filter(since__lte=until)
+    AttemptCount.objects.filter(key__in=list(over.values_list("key", flat=True)[:100])).delete()
 
 
 def normalize_code(code: str) -> str:
@@ -71,9 +96,18 @@ def normalize_code(code: str) -> str:
     return "".join(character for character in code.upper() if character.isalnum())
 
 
+def tidy_nickname(nickname: str) -> str:
+    """Return a nickname as stored: NFC, one space between its words."""
+    return unicodedata.normalize("NFC", " ".join(nickname.split()))
+
+
 def nickname_key(nickname: str) -> str:
-    """Return what makes two nicknames the same name."""
-    return unicodedata.normalize("NFC", nickname).casefold()
+    """Return what makes two nicknames the same name; "" for one that nobody could see.
+
+    Characters without a shape are left out, or `ali<zero-width space>ce` would sit beside alice and look like her.
+    """
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", nickname).casefold())
+    return "".join(letter for letter in folded if letter not in INVISIBLE and unicodedata.category(letter) != "Cf").strip()
 
 
 def open_classroom(code: str) -> Classroom:
@@ -89,13 +123,18 @@ def join_classroom(*, code: str, nickname: str, pin: str, address: str) -> Enrol
 
     Raises WrongCode, WrongPin, TooManyAttempts (wrong codes from one address, wrong PINs of one nickname).
     """
+    # A school behind one address mistypes, so after its first wrong codes a right one still opens. A machine
+    # guesses: after many times as many nothing from there is looked up any more.
+    if attempts_used_up("guess", address, limit=settings.LIMITS.code_guesses):
+        raise TooManyAttempts
     try:
         classroom = open_classroom(code)
     except WrongCode:
+        count_attempt("guess", address, limit=settings.LIMITS.code_guesses)
         if not count_attempt("code", address, limit=settings.LIMITS.code_attempts):
             raise TooManyAttempts from None
         raise
-    nickname = unicodedata.normalize("NFC", " ".join(nickname.split()))
+    nickname = tidy_nickname(nickname)
     enrollment = authenticate_enrollment(code=code, nickname=nickname, pin=pin)
     if enrollment is not None:
         return enrollment
@@ -128,17 +167,23 @@ def enroll(classroom: Classroom, *, nickname: str, pin: str) -> Enrollment:
             user = User(username=new_student_username(), role=User.Role.STUDENT)
             user.set_unusable_password()
             user.save()
-            return Enrollment.objects.create(
+            enrollment = Enrollment.objects.create(
                 user=user, classroom=classroom, nickname=nickname, nickname_key=nickname_key(nickname), pin=hashed)
+            signals.student_joined.send(Enrollment, enrollment=enrollment)
+            return enrollment
     except IntegrityError:  # another child took the name in this moment
         raise WrongPin from None
 
 
 def set_pin(enrollment: Enrollment, *, pin: str) -> None:
-    """Give a student a new PIN and forget wrong guesses at the old one."""
+    """Give a student a new PIN, forget wrong guesses at the old one, and end every log-in that it opened."""
     enrollment.pin = make_password(pin)
     with transaction():
         enrollment.save(update_fields=["pin"])
+        # Whoever else knew the old PIN may sit in a log-in now. Log-ins hang on the user's password, even on this
+        # one, which opens nothing.
+        enrollment.user.set_unusable_password()
+        enrollment.user.save(update_fields=["password"])
         forget_attempts("pin", str(enrollment.pk))
 
 
@@ -146,8 +191,8 @@ def remove_student(enrollment: Enrollment) -> None:
     """Take a student out of the class. What they read and asked stays with the class; their sockets close."""
     with transaction():
         enrollment.removed_at = database.now()
-        # The nickname is free again for whoever comes next.
-        enrollment.nickname_key = f"{enrollment.nickname_key}#{enrollment.pk}"
+        # The nickname is free again for whoever comes next; nobody can be called what stands here now.
+        enrollment.nickname_key = f"\x1f{enrollment.pk}"
         enrollment.save(update_fields=["removed_at", "nickname_key"])
         signals.student_removed.send(Enrollment, enrollment=enrollment)
 

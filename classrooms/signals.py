@@ -2,5 +2,5 @@
 
 from django.dispatch import Signal
 
+student_joined = Signal()  # enrollment
 student_removed = Signal()  # enrollment
-access_ended = Signal()  # user, session_key ("" for every log-in of the user)

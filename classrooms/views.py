@@ -1,14 +1,15 @@
 """Pages that open a class: landing, doors, a teacher's classes, texts and roster. Each calls `services` and renders."""
 
-import time
+import ipaddress
 
 import segno
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login as auth_login
 from django.contrib.auth import logout as auth_logout
-from django.db.models import Count, Q
-from django.http import Http404, HttpResponse
+from django.db.models import Count, IntegerField, OuterRef, Subquery
+from django.db.models.functions import Coalesce
+from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -16,13 +17,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from classrooms import demo, services
+from classrooms import demo, log_ins, services
 from classrooms.decorators import teacher_required
 from classrooms.forms import ClassroomForm, JoinForm, LogInForm, PinForm, TextForm
 from classrooms.models import Classroom, Enrollment
 from classrooms.panels import PANELS
-
-STUDENT_BACKEND = "classrooms.backends.EnrollmentBackend"
 
 
 @require_safe
@@ -37,8 +36,8 @@ def join(request, code=""):
     """The one door for students, for the first visit and for every other."""
     form = JoinForm(request.POST or None, initial={"code": code}, address=client_address(request))
     if request.method == "POST" and form.is_valid():
-        _start_session(request, form.enrollment.user, backend=STUDENT_BACKEND)
-        return redirect(_next(request) or "books")
+        _start_session(request, form.enrollment.user, backend=log_ins.STUDENT_BACKEND)
+        return _to_wanted_page(request, otherwise="books")
     status = 200 if request.method != "POST" else 429 if form.throttled else 400
     return render(request, "classrooms/join.html", {"form": form, "code": code}, status=status)
 
@@ -47,10 +46,10 @@ def join(request, code=""):
 @sensitive_post_parameters("password")
 def login(request):
     """The door for teachers and administrators."""
-    form = LogInForm(request.POST or None, request=request)
+    form = LogInForm(request.POST or None, request=request, address=client_address(request))
     if request.method == "POST" and form.is_valid():
         _start_session(request, form.user, backend=form.user.backend)
-        return redirect(_next(request) or "classes")
+        return _to_wanted_page(request, otherwise="classes")
     status = 200 if request.method != "POST" else 429 if form.throttled else 400
     return render(request, "classrooms/login.html", {"form": form}, status=status)
 
@@ -62,37 +61,60 @@ def logout(request):
 
 
 def _start_session(request, user, *, backend):
+    # Tablets are shared: whoever was logged in here leaves, and their open sockets close.
+    if request.user.is_authenticated:
+        auth_logout(request)
     auth_login(request, user, backend=backend)
-    request.session["auth_at"] = time.time()  # the log-in ends so long after this, whatever the cookie says
+    log_ins.begin(request.session)
 
 
-def _next(request):
-    """Return the page the person wanted, if it is one of ours."""
+def _to_wanted_page(request, *, otherwise: str):
+    """Go to the page the person wanted, if it is one of ours."""
     wanted = request.GET.get("next", "")
-    return wanted if url_has_allowed_host_and_scheme(wanted, allowed_hosts={request.get_host()}) else ""
+    ours = wanted.startswith("/") and url_has_allowed_host_and_scheme(
+        wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure())
+    # Not redirect(): it would take a word without a slash for the name of a view.
+    return HttpResponseRedirect(wanted) if ours else redirect(otherwise)
 
 
 def client_address(request) -> str:
-    """Return the address that guesses are counted by; a forwarded one only behind a declared proxy."""
+    """Return what guesses are counted by: an IPv4 address, or the IPv6 network that one household or school has.
+
+    A forwarded address is believed only behind a declared proxy, and of those the one the proxy itself added.
+    """
+    address = request.META.get("REMOTE_ADDR", "")
     if settings.BEHIND_PROXY and (forwarded := request.META.get("HTTP_X_FORWARDED_FOR")):
-        return forwarded.rsplit(",", 1)[-1].strip()
-    return request.META.get("REMOTE_ADDR", "")
+        address = forwarded.rsplit(",", 1)[-1].strip()
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address  # a Unix socket has none
+    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
+    return str(ipaddress.ip_network((int(parsed), 64), strict=False) if parsed.version == 6 else parsed)
 
 
 @require_safe
 @teacher_required
 def classes(request):
     """A teacher's classes: who is reading now, what waits."""
-    here = Q(enrollments__removed_at=None, enrollments__reading_sessions__status="reading",
-             enrollments__reading_sessions__last_seen__isnull=False)
+    # A subquery each: joined together, students, questions and texts would multiply one another.
     rows = request.user.classrooms.annotate(
-        student_count=Count("enrollments", filter=Q(enrollments__removed_at=None), distinct=True),
-        reading_now=Count("enrollments", filter=here, distinct=True),
-        open_questions=Count("interruptions", filter=Q(interruptions__state__in=["queued", "answering"]), distinct=True),
-        text_count=Count("texts", distinct=True))
+        student_count=_count("enrollments", removed_at=None),
+        reading_now=_count("enrollments", removed_at=None, reading_sessions__status="reading",
+                           reading_sessions__last_seen__isnull=False),
+        open_questions=_count("interruptions", state__in=["queued", "answering"]),
+        text_count=_count("texts"))
     return render(request, "classrooms/classes.html", {"classrooms": [
         {"classroom": row, "reading_now": row.reading_now, "open_questions": row.open_questions,
          "students": row.student_count, "texts": row.text_count} for row in rows]})
+
+
+def _count(related: str, **conditions):
+    """Return the subquery that counts what of a class's `related` rows meets the conditions."""
+    conditions = {f"{related}__{name}": value for name, value in conditions.items()}
+    rows = Classroom.objects.filter(pk=OuterRef("pk"), **conditions).order_by().values("pk")
+    counted = rows.annotate(number=Count(related, distinct=True)).values("number")
+    return Coalesce(Subquery(counted, output_field=IntegerField()), 0)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -121,8 +143,8 @@ def text_new(request, classroom_id):
         messages.success(request, _("“%(title)s” is ready: %(pages)d pages.") % {
             "title": text.title, "pages": text.page_count})
         return redirect("room", classroom.pk)
-    return render(request, "classrooms/text_new.html", {"form": form, "classroom": classroom},
-                  status=400 if request.method == "POST" else 200)
+    status = 200 if request.method != "POST" else 413 if form.too_large else 400
+    return render(request, "classrooms/text_new.html", {"form": form, "classroom": classroom}, status=status)
 
 
 @require_safe
