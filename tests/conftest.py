@@ -1,6 +1,7 @@
 """Fixtures: a class with its people, the background that a web process has, the scripted model."""
 
 import asyncio
+import dataclasses
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -10,6 +11,7 @@ from django.db import connections
 from classrooms.models import User
 from classrooms.services import create_classroom, create_text
 from readerai_site.durations import Durations
+from sessions import events
 from sessions.background import Background
 from sessions.services import texts
 from tests import people
@@ -23,11 +25,35 @@ def fresh_texts():
     texts.paragraphs.cache_clear()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def wire_types_only():
+    """The in-process layer takes only what Redis would take."""
+    layer = channel_layers["default"]
+    if hasattr(layer, "strict"):
+        layer.strict = True
+
+
+@pytest.fixture(autouse=True, scope="session")
+def closed_pools(django_db_setup):
+    """A PostgreSQL database cannot be dropped while a pool holds on to it."""
+    yield
+    for connection in connections.all():
+        connection.close()
+        if hasattr(connection, "close_pool"):
+            connection.close_pool()
+
+
+@pytest.fixture
+def quick_hashing(settings):
+    """New passwords and PINs are hashed in no time, for tests that make many; old ones still open."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
+
+
 @pytest.fixture
 def school(transactional_db):
     """carol's class with alice and bob; trent's with mallory. Both read the same story."""
     def teacher(name):
-        return User.objects.create_user(name, password="correct horse", role=User.Role.TEACHER)
+        return User.objects.create(username=name, password=people.hashed("correct horse"), role=User.Role.TEACHER)
 
     carol, trent = teacher("carol"), teacher("trent")
     classroom, elsewhere = create_classroom(teacher=carol, name="7B"), create_classroom(teacher=trent, name="8A")
@@ -76,8 +102,25 @@ def story(school):
 @pytest.fixture
 def quick(settings):
     """A tenth of every duration that a test would otherwise wait out."""
-    settings.DURATIONS = Durations().scaled(0.1)
+    # Not the layer's: a busy machine may well be so slow, and nothing here waits that one out.
+    settings.DURATIONS = dataclasses.replace(Durations().scaled(0.1), layer=Durations().layer)
     return settings.DURATIONS
+
+
+@pytest.fixture
+def swift(settings):
+    """A pulse that beats twenty times a second, while nothing else expires any sooner."""
+    settings.DURATIONS = dataclasses.replace(Durations(), pulse=0.05, heatmap=0.1)
+    return settings.DURATIONS
+
+
+@pytest.fixture
+def deaf(monkeypatch):
+    """A channel layer that loses every push it is given."""
+    async def lose(group, frames, *, exclude=""):
+        """Take the frames and forget them."""
+
+    monkeypatch.setattr(events, "push", lose)
 
 
 @pytest.fixture

@@ -7,24 +7,30 @@ message, so no frame is skipped blindly.
 
 import asyncio
 import contextlib
+import functools
 import json
+import re
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
 import msgpack
-from asgiref.sync import sync_to_async
+from channels.db import database_sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
+from django.test import Client
+from django.utils import timezone
 
 from classrooms.models import Classroom, Enrollment, Text, User
-from readerai_site.asgi import application
-from sessions.models import ReadingSession
+from readerai_site.asgi import application as site
+from sessions.models import Interruption, ReadingSession
 
+# Without its wrapper, which would start a second background: the fixture's is the only one, engine or none.
+application = site.application
 PATIENCE = 10.0  # seconds for a message that must come; never waited out when all is well
 STORY = """The Keeper of Words
 
@@ -78,16 +84,37 @@ def seat(classroom: Classroom, nickname: str, text: Text) -> Person:
     user.set_unusable_password()
     user.save()
     enrollment = Enrollment.objects.create(
-        user=user, classroom=classroom, nickname=nickname, nickname_key=nickname_key(nickname), pin=hashed_pin())
+        user=user, classroom=classroom, nickname=nickname, nickname_key=nickname_key(nickname), pin=hashed("1234"))
     return Person(user, classroom, log_in(user), enrollment,
                   ReadingSession.objects.create(enrollment=enrollment, text=text))
 
 
-def hashed_pin(_made: list[str] = []) -> str:  # noqa: B006 - hashing is slow on purpose; once is enough
-    if not _made:
-        from django.contrib.auth.hashers import make_password
-        _made.append(make_password("1234"))
-    return _made[0]
+@functools.cache  # hashing is slow on purpose; once is enough
+def hashed(secret: str) -> str:
+    from django.contrib.auth.hashers import make_password
+    return make_password(secret)
+
+
+def queued(person: Person, question: str = "What is a burrow?", **fields) -> Interruption:
+    """Return a stored question of a student that waits for the tutor, asked without a socket."""
+    now = timezone.now()
+    return Interruption.objects.create(**{
+        "reading_session": person.reading_session, "enrollment": person.enrollment, "classroom": person.classroom,
+        "text": person.reading_session.text, "paragraph": 1, "word_index": 10, "question_text": question,
+        "created_at": now, "changed_at": now} | fields)
+
+
+def browser(person: Person | None = None) -> Client:
+    """Return a browser in which the person is logged in; nobody's without one."""
+    client = Client()
+    if person is not None:
+        client.cookies[settings.SESSION_COOKIE_NAME] = person.cookie
+    return client
+
+
+def without_token(response) -> bytes:
+    """Return a page as it is apart from its forms' token, which is new each time."""
+    return re.sub(rb'name="csrfmiddlewaretoken" value="[^"]*"', b"", response.content)
 
 
 class Conversation:
@@ -97,6 +124,7 @@ class Conversation:
         self.socket = WebsocketCommunicator(application, path, headers=person.headers if headers is None else headers)
         self.heard: list[dict[str, Any]] = []
         self.closed_with: int | None = None
+        self.listeners: list[Callable[[dict[str, Any]], None]] = []  # told of every frame as it comes
 
     async def open(self) -> bool:
         """Return True when the socket was accepted (it may be closed right after)."""
@@ -114,7 +142,10 @@ class Conversation:
         if message["type"] == "websocket.close":
             self.closed_with = message.get("code", 1000)
             raise Closed(self.closed_with)
-        return json.loads(message["text"])
+        frame = json.loads(message["text"])
+        for listener in self.listeners:
+            listener(frame)
+        return frame
 
     async def hears(self, *types: str, where=lambda frame: True) -> dict[str, Any]:
         """Return the next frame of one of these types (for which `where` holds); others stay in `heard`."""
@@ -130,6 +161,11 @@ class Conversation:
                 return frame
             self.heard.append(frame)
 
+    async def hears_any(self) -> dict[str, Any]:
+        """Wait for one more frame, whichever, and keep it in `heard`."""
+        self.heard.append(await self._next())
+        return self.heard[-1]
+
     async def closes(self) -> int:
         """Return the code the server closes with."""
         while self.closed_with is None:
@@ -142,7 +178,7 @@ class Conversation:
         return not self.heard and await self.socket.receive_nothing(timeout=seconds)
 
     async def sends_text(self, text: str) -> None:
-        await self.socket.send_to(text_data=text)
+        await self.socket.send_input({"type": "websocket.receive", "text": text})  # `send_to` takes no empty text
 
     async def sends(self, type: str, payload: dict | None = None, *, id: str | None = None) -> str:
         """Send a message and return its id."""
@@ -200,9 +236,14 @@ async def room(person: Person) -> AsyncIterator[Room]:
         await conversation.leave()
 
 
+async def beat(conversation: Conversation) -> dict[str, Any]:
+    """Let the pulse run once and return its PONG's payload: presence is written before pings are answered."""
+    return (await conversation.replied(await conversation.sends("PING"), "PONG"))["payload"]
+
+
 async def stored(function, *args, **kwargs):
     """Ask the database from an asynchronous test."""
-    return await sync_to_async(function)(*args, **kwargs)
+    return await database_sync_to_async(function)(*args, **kwargs)
 
 
 def survives_redis(message: dict) -> bool:

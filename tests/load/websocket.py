@@ -104,13 +104,14 @@ class Socket(asyncio.Protocol):
     # Called by the load generator
 
     def send(self, made: bytes) -> None:
-        """Send what `frame` made."""
-        self._transport.write(made)
+        """Send what `frame` made. On a connection that was lost nothing happens: `lost` has counted it."""
+        if not self._transport.is_closing():
+            self._transport.write(made)
 
     def close(self) -> None:
         """Say good-bye and hang up."""
         self.closing = True
-        self._transport.write(frame(struct.pack("!H", 1000), opcode=CLOSE))
+        self.send(frame(struct.pack("!H", 1000), opcode=CLOSE))
         self._transport.close()
 
 

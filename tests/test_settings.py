@@ -1,0 +1,102 @@
+"""Settings as an installation meets them: fresh processes with their own environment and data folder."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHOW = """
+import json
+from django.conf import settings
+names = {names!r}
+print(json.dumps({{name: getattr(settings, name) for name in names}}, default=str))
+"""
+PUBLIC = {"PUBLIC_ORIGINS": "https://read.school.example", "BEHIND_PROXY": "1"}
+
+
+def python(*arguments: str, data_dir: Path, **environment: str) -> subprocess.Popen:
+    """Start a process that sees nothing of this one's configuration."""
+    clean = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "SYSTEMROOT") if name in os.environ}
+    return subprocess.Popen(
+        [sys.executable, *arguments], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env={**clean, "DJANGO_SETTINGS_MODULE": "readerai_site.settings", "DATA_DIR": str(data_dir), **environment})
+
+
+def shown(*names: str, data_dir: Path, **environment: str) -> dict:
+    out, errors = python("-c", SHOW.format(names=names), data_dir=data_dir, **environment).communicate(timeout=60)
+    assert out, errors
+    return json.loads(out)
+
+
+def test_the_key_is_made_once_for_its_owner_only(tmp_path):
+    data_dir = tmp_path / "deep" / "var"
+    racing = [python("-c", SHOW.format(names=["SECRET_KEY"]), data_dir=data_dir) for _ in range(4)]
+    keys = {json.loads(process.communicate(timeout=60)[0])["SECRET_KEY"] for process in racing}
+    path = data_dir / "secret_key"
+    assert keys == {path.read_text()} and len(path.read_text()) == 50
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert sorted(entry.name for entry in data_dir.iterdir()) == ["secret_key", "static"]
+
+
+def test_a_key_from_the_environment_leaves_no_file(tmp_path):
+    assert shown("SECRET_KEY", data_dir=tmp_path, SECRET_KEY="from outside")["SECRET_KEY"] == "from outside"
+    assert not (tmp_path / "secret_key").exists()
+
+
+def test_a_clone_runs_on_plain_http_in_one_process(tmp_path):
+    settings = shown("DEBUG", "ALLOWED_HOSTS", "SESSION_COOKIE_SECURE", "SECURE_HSTS_SECONDS", "SECURE_SSL_REDIRECT",
+                     "TUTOR_EMBEDDED", "TUTOR_PROVIDER", "CHANNEL_LAYERS", data_dir=tmp_path)
+    assert settings.pop("CHANNEL_LAYERS")["default"]["BACKEND"] == "readerai_site.layer.InProcessChannelLayer"
+    assert settings.pop("ALLOWED_HOSTS")[:3] == ["localhost", "127.0.0.1", "[::1]"]
+    assert settings == {"DEBUG": False, "SESSION_COOKIE_SECURE": False, "SECURE_HSTS_SECONDS": 0,
+                        "SECURE_SSL_REDIRECT": False, "TUTOR_EMBEDDED": True, "TUTOR_PROVIDER": "passage_helper"}
+
+
+@pytest.mark.parametrize("environment", [PUBLIC, {"HTTPS": "1"}], ids=["public origin", "https"])
+def test_https_makes_cookies_secure(tmp_path, environment):
+    settings = shown("SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE", "SECURE_SSL_REDIRECT", "SECURE_HSTS_SECONDS",
+                     data_dir=tmp_path, **environment)
+    assert settings == {"SESSION_COOKIE_SECURE": True, "CSRF_COOKIE_SECURE": True, "SECURE_SSL_REDIRECT": True,
+                        "SECURE_HSTS_SECONDS": 31_536_000}
+
+
+def test_a_public_site_answers_to_its_own_name_only(tmp_path):
+    settings = shown("ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "SECURE_PROXY_SSL_HEADER", data_dir=tmp_path, **PUBLIC)
+    assert settings == {"ALLOWED_HOSTS": ["read.school.example"], "CSRF_TRUSTED_ORIGINS": ["https://read.school.example"],
+                        "SECURE_PROXY_SSL_HEADER": ["HTTP_X_FORWARDED_PROTO", "https"]}
+
+
+@pytest.mark.parametrize("environment", [PUBLIC, {"HTTPS": "1", "HOST": "0.0.0.0"}], ids=["behind a proxy", "by itself"])
+def test_djangos_deployment_check_finds_nothing(tmp_path, environment):
+    checked = python("manage.py", "check", "--deploy", "--fail-level", "WARNING", data_dir=tmp_path, **environment)
+    out, errors = checked.communicate(timeout=60)
+    assert checked.returncode == 0, errors
+    assert "no issues" in out + errors
+
+
+@pytest.mark.parametrize("environment", [PUBLIC, {"HTTPS": "1"}, {"BEHIND_PROXY": "1"}], ids=["public", "https", "proxy"])
+def test_debug_does_not_go_public(tmp_path, environment):
+    refused = python("manage.py", "check", data_dir=tmp_path, DEBUG="1", **environment)
+    _, errors = refused.communicate(timeout=60)
+    assert refused.returncode != 0 and "leave it unset where the site is public" in errors
+
+
+def test_several_processes_are_chosen_by_two_variables(tmp_path):
+    settings = shown("DATABASES", "CHANNEL_LAYERS", "TUTOR_EMBEDDED", data_dir=tmp_path, REDIS_URL="redis://one,redis://two",
+                     DATABASE_URL="postgres://reader:secret@db.example:5433/school")
+    database = settings["DATABASES"]["default"]
+    assert (database["HOST"], database["PORT"], database["NAME"]) == ("db.example", 5433, "school")
+    assert database["CONN_MAX_AGE"] == 0 and database["OPTIONS"]["pool"]["max_size"] == 16
+    assert settings["CHANNEL_LAYERS"]["default"]["CONFIG"]["hosts"] == ["redis://one", "redis://two"]
+    assert settings["TUTOR_EMBEDDED"] is False
+
+
+def test_the_key_of_a_model_turns_the_tutor_on(tmp_path):
+    assert shown("TUTOR_PROVIDER", data_dir=tmp_path, OPENAI_API_KEY="sk-test")["TUTOR_PROVIDER"] == "openai"
+    assert shown("TUTOR_PROVIDER", data_dir=tmp_path, OPENAI_API_KEY="sk-test", TUTOR_PROVIDER="passage_helper")[
+        "TUTOR_PROVIDER"] == "passage_helper"
