@@ -37,7 +37,7 @@ scene:
 lock:
 	@command -v $(UV) >/dev/null || { echo 'make lock needs uv: pip install uv, or name it as in UV=/path/to/uv.' >&2; exit 1; }
 	$(COMPILE) pyproject.toml -o requirements.lock
-	$(COMPILE) --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(COMPILE) --group dev --group bench -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 clean:
 	rm -rf .venv .venv-test-* .pytest_cache .ruff_cache .hypothesis
