@@ -45,6 +45,9 @@ class Text(models.Model):
     title = models.CharField(_("title"), max_length=200)
     author = models.CharField(_("author"), max_length=200, blank=True)
     level = models.CharField(_("reading level"), max_length=60, blank=True, help_text=_("For example: ages 9 to 11"))
+    source = models.TextField(_("source"), help_text=_("The text as it was pasted or uploaded."))
+    format = models.CharField(_("format"), max_length=10, default="plain",
+                              choices=[("plain", _("plain text")), ("markdown", _("Markdown"))])
     revision = models.PositiveIntegerField(_("revision"), default=1)
     word_count = models.PositiveIntegerField(_("words"))
     page_starts = models.JSONField(_("first word of each page"))
@@ -90,6 +93,10 @@ class Classroom(models.Model):
     teachers = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="classrooms", verbose_name=_("teachers"))
     texts = models.ManyToManyField(Text, related_name="classrooms", blank=True, verbose_name=_("texts"))
     ai_enabled = models.BooleanField(_("AI answers"), default=True)
+    daily_questions = models.PositiveIntegerField(
+        _("AI answers a day"), null=True, blank=True,
+        help_text=_("For the whole class; after that the passage helper answers. Empty: no limit."))
+    archived_at = models.DateTimeField(_("archived"), null=True, blank=True)
     paused = models.BooleanField(_("paused"), default=False)
     focus_text = models.ForeignKey(Text, models.SET_NULL, null=True, blank=True, related_name="+")
     focus_word_index = models.PositiveIntegerField(null=True, blank=True)
@@ -117,7 +124,7 @@ class Enrollment(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="enrollments")
     classroom = models.ForeignKey(Classroom, models.CASCADE, related_name="enrollments")
     nickname = models.CharField(_("nickname"), max_length=40)
-    nickname_key = models.CharField(max_length=80, editable=False)
+    nickname_key = models.CharField(max_length=200, editable=False)
     pin = models.CharField(max_length=128, editable=False)
     removed_at = models.DateTimeField(_("removed"), null=True, blank=True)
     created_at = models.DateTimeField(_("joined"), auto_now_add=True)

@@ -228,7 +228,7 @@ def create_text(*, owner: User, raw: str, title: str = "", level: str = "",
     imported = import_text(raw)
     with transaction():
         text = Text.objects.create(
-            owner=owner, title=(title or imported.title)[:200], author=imported.author[:200], level=level,
+            owner=owner, title=(title or imported.title)[:200], author=imported.author[:200], level=level, source=raw,
             word_count=imported.word_count, page_starts=page_starts(imported))
         Passage.objects.bulk_create(Passage(
             text=text, kind=passage.kind, body=passage.text, number=passage.number, chapter=passage.chapter,

@@ -112,6 +112,7 @@ class Interruption(models.Model):
     truncated = models.BooleanField(default=False)
     error_code = models.CharField(max_length=20, blank=True, default="")
     fallback = models.JSONField(null=True)
+    flag = models.CharField(max_length=20, blank=True, default="")  # why the teacher should look: "self_harm"
     prompt_tokens = models.PositiveIntegerField(null=True)
     completion_tokens = models.PositiveIntegerField(null=True)
     finished_at = models.DateTimeField(null=True)

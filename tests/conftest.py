@@ -13,6 +13,7 @@ from classrooms.services import create_classroom, create_text
 from readerai_site.durations import Durations
 from sessions import events
 from sessions.background import Background
+from sessions.llm import ranking
 from sessions.services import texts
 from tests import people
 from tests.scripted_model import ScriptedModel
@@ -23,6 +24,7 @@ def fresh_texts():
     """Texts are remembered by number and revision, which a flushed database gives out again."""
     texts._outline.cache_clear()
     texts.paragraphs.cache_clear()
+    ranking._indexes.clear()
 
 
 @pytest.fixture(autouse=True, scope="session")
