@@ -9,6 +9,7 @@ import uuid
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from classrooms.models import Classroom, Enrollment, Text
@@ -186,7 +187,7 @@ class Eviction(models.Model):
     classroom = models.ForeignKey(Classroom, models.CASCADE, null=True, related_name="+")
     session_key_hash = models.CharField(max_length=64, blank=True, default="")
     code = models.PositiveSmallIntegerField()
-    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    created_at = models.DateTimeField(db_default=Now(), db_index=True)  # the database's clock, as those who read it
 
 
 class Ticket(models.Model):

@@ -8,6 +8,8 @@ from sessions.models import ReadingSession
 from sessions.services import texts
 from sessions.writes import Batch, Reply, Write, transaction
 
+MOST_ACTIVE_SECONDS = 365 * 24 * 3600  # a client that lies cannot overflow the column
+
 
 def reading_session_for_user(user: User, reading_session_id: UUID) -> ReadingSession:
     """Return the student's own session with its text and class; NotFound for any other, present or absent."""
@@ -45,7 +47,8 @@ def progress(reading_session_id: UUID, payload: messages.ReadingProgress, *, sen
         if not stale:
             _move(reading_session, payload.word_index, rev=payload.rev)
         if payload.active_seconds:
-            reading_session.active_seconds += round(payload.active_seconds)
+            reading_session.active_seconds = min(
+                MOST_ACTIVE_SECONDS, reading_session.active_seconds + round(payload.active_seconds))
         batch.changed.add(reading_session.pk)
         saved = messages.ProgressSaved(
             rev=reading_session.rev, word_index=reading_session.word_index,
