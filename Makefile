@@ -12,7 +12,7 @@ help:
 	@echo 'make test    every check: ruff, the suite on SQLite, on PostgreSQL and Redis, on each Python found'
 	@echo 'make lint    ruff alone'
 	@echo 'make bench   the load benchmark in tests/load (ARGS="--help" lists its options)'
-	@echo 'make scene   a simulated class that reads and asks in the demo (ARGS="--help" lists its options)'
+	@echo 'make scene   play the demo scene in two browsers and leave its pictures in docs/screenshots'
 	@echo 'make lock    pin the dependencies of pyproject.toml again; LOCK_OPTIONS=--upgrade takes newer ones'
 	@echo 'make clean   remove virtual environments and caches; the data in var/ stay'
 
@@ -30,7 +30,7 @@ bench:
 	@exec sh scripts/python.sh scripts/environment.py tests.load.bench $(ARGS)
 
 scene:
-	@exec sh scripts/python.sh scripts/environment.py tests.load.scene $(ARGS)
+	@exec env SCENE_SCREENSHOTS=docs/screenshots SCENE_OFFLINE=10 sh scripts/python.sh scripts/environment.py pytest -q tests/browser/test_scene.py $(ARGS)
 
 # Universal locks with hashes for every platform and Python from 3.11 on, and without any index or file
 # address: pip takes the files from wherever it is configured to look, and the hashes hold it to them.

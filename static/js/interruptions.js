@@ -90,6 +90,10 @@ export class Interruptions {
 
   restored({ interruptions }) {
     const before = new Set(this.entries.keys());
+    // Requests of before a reload first: what the snapshot has of them already then takes over their card.
+    for (const request of this.socket.pending("STUDENT_INTERRUPTION")) {
+      if (!this.#byRequest(request.id)) this.#follow(request);
+    }
     const listed = new Set(interruptions.map((view) => view.interruptionId));
     for (const view of interruptions) this.#claimPending(view, before);
     for (const view of interruptions) {
@@ -98,9 +102,6 @@ export class Interruptions {
     // Every open question is in the snapshot: one that is not has ended long ago.
     for (const entry of [...this.entries.values()]) {
       if (entry.interruptionId && isWaiting(entry) && !listed.has(entry.interruptionId)) this.entries.delete(entry.key);
-    }
-    for (const request of this.socket.pending("STUDENT_INTERRUPTION")) {
-      if (!this.#byRequest(request.id)) this.#follow(request);
     }
     this.changed();
   }
@@ -185,7 +186,11 @@ export class Interruptions {
 
   /** The server has the question: from now on the entry goes by the server's id. */
   #adopt(payload, requestId) {
-    const mine = requestId && this.#byRequest(requestId);
+    let mine = requestId && this.#byRequest(requestId);
+    if (mine?.interruptionId && mine.interruptionId !== payload.interruptionId) {
+      mine.requestId = null; // it was an earlier question in the same words that took over the card
+      mine = null;
+    }
     const known = this.entries.get(payload.interruptionId);
     const { interruptionId, questionText, wordIndex, paragraph, queuePosition, processingEstimate } = payload;
     if (mine && mine !== known) this.entries.delete(mine.key);

@@ -82,14 +82,15 @@ export class Margin {
     });
   }
 
-  /** Each card as near to its paragraph as the others let it; the open one has its place first. */
+  /** Each card as near to its paragraph as the others let it; the open one, at its sentence, has its place first. */
   #layOut() {
     this.#placeMarks();
     if (isNarrow() || this.items.length === 0) return this.aside.style.removeProperty("min-height");
     const origin = this.aside.getBoundingClientRect().top;
-    const wanted = this.items.map(({ wordIndex }) => {
-      const passage = passageOf(wordIndex);
-      return passage ? Math.max(0, passage.getBoundingClientRect().top - origin) : 0;
+    const wanted = this.items.map(({ wordIndex, isOpen }) => {
+      // The open one stands at its sentence, which keepInView shows: the paragraph may begin far above the screen.
+      const beside = isOpen ? sentenceOf(wordIndex) : passageOf(wordIndex);
+      return beside ? Math.max(0, beside.getBoundingClientRect().top - origin) : 0;
     });
     const heights = this.items.map(({ element }) => element.offsetHeight);
     const opened = this.items.findIndex((item) => item.isOpen);

@@ -101,7 +101,8 @@ def port_of(server: subprocess.Popen) -> int:
 
 @pytest.fixture
 def model(site):
-    """The scripted model; a test's holds do not outlive it."""
+    """The scripted model; it remembers nothing of other tests, and a test's holds do not outlive it."""
+    site.model.forgets()
     yield site.model
     site.model.releases()
 

@@ -70,7 +70,7 @@ class ReadingPage:
 
     def scroll_to(self, top: int) -> None:
         """Scroll as a reader does. One jump: a smooth one would be told of at several places on its way."""
-        self.page.mouse.move(400, 500)
+        self.page.mouse.move(400, 300)
         self.page.mouse.wheel(0, 1)
         self.page.evaluate("top => scrollTo({ top, behavior: 'instant' })", top)
 

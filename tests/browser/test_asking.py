@@ -158,13 +158,17 @@ def test_a_long_question_says_so_and_is_not_lost(alice):
 
 def test_the_open_card_is_in_view_wherever_its_paragraph_begins(reads, school, model):
     model.says_for("deep", "An answer.")
-    alice = reads(school.alice)
-    alice.turn_to(2)
-    # The reader is in mid-page; the question is about a sentence whose paragraph began further up.
-    alice.scroll_to(500)
-    alice.ask("How deep?")
-    card = alice.card("How deep?")
+    # A low window, and a reader who stands in a paragraph that begins above it.
+    alice = reads(school.alice, size={"width": 1280, "height": 420}, reduced_motion="reduce")
+    last = alice.page.locator("#p7 .sentence").last
+    with alice.hearing("PROGRESS_SAVED"):
+        alice.scroll_to(last.evaluate("sentence => sentence.getBoundingClientRect().top + scrollY - 60"))
+    header = alice.page.locator(".reading-header").evaluate("header => header.getBoundingClientRect().bottom")
+    assert alice.page.locator("#p7").bounding_box()["y"] < header
+    card = alice.ask("How deep?")
     expect(card).to_have_attribute("data-state", "answered")
-    header = alice.page.locator(".reading-header").bounding_box()
-    top = card.bounding_box()["y"]
-    assert header["y"] + header["height"] <= top < 800
+    expect(card.locator(".place")).to_have_text("¶7")
+    alice.page.wait_for_function("""([card, header]) => {
+        const { top } = card.getBoundingClientRect();
+        return header <= top && top < innerHeight - 100;
+    }""", arg=[card.element_handle(), header])
