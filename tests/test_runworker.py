@@ -110,7 +110,8 @@ async def joined_again(url, prefix, client):
 async def test_sockets_outlive_redis_and_its_forgetting(client, model, tmp_path):
     port = free_port()
     url = f"redis://127.0.0.1:{port}"
-    async with site(model, tmp_path, TUTOR_EMBEDDED="1", REDIS_URL=url, REDIS_PREFIX="test", DURATION_SCALE="1") as processes:
+    async with site(
+            model, tmp_path, TUTOR_EMBEDDED="1", REDIS_URL=url, REDIS_PREFIX="test", DURATION_SCALE="1") as processes:
         server = await processes.redis(port, tmp_path)
         web = await processes.serve()
         async with client.socket(web.port) as socket:

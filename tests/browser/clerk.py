@@ -113,7 +113,7 @@ class Desk:
 
     def school(self) -> dict[str, Any]:
         from classrooms.models import User
-        from classrooms.services.classes import create_classroom
+        from classrooms.services import create_classroom
         from tests import people
         number = User.objects.filter(username__startswith="carol-").count()
         carol = User.objects.create(
