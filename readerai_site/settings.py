@@ -188,9 +188,6 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-# Teachers make their own accounts on a laptop in a classroom; on a public site its administrator makes them.
-SIGN_UP = env_flag("SIGN_UP", not PUBLIC_ORIGINS)
-PASSWORD_RESET_TIMEOUT = int(DURATIONS.password_reset)
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "classes"
 LOGOUT_REDIRECT_URL = "landing"
@@ -208,23 +205,6 @@ SECURE_HSTS_SECONDS = int(os.environ.get("HSTS_SECONDS", "31536000" if HTTPS els
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = False
 # Both would speak for the school's whole domain, which is not ours to decide.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
-
-# ---- E-mail: through a server, else on the console of whoever runs the site for themselves, else none
-
-EMAIL_HOST = os.environ.get("EMAIL_HOST", "")
-EMAIL_PORT = int(os.environ.get("EMAIL_PORT", "587"))
-EMAIL_HOST_USER = os.environ.get("EMAIL_USER", "")
-EMAIL_HOST_PASSWORD = os.environ.get("EMAIL_PASSWORD", "")
-EMAIL_USE_SSL = env_flag("EMAIL_TLS", True) and EMAIL_PORT == 465
-EMAIL_USE_TLS = env_flag("EMAIL_TLS", True) and EMAIL_PORT != 465
-EMAIL_TIMEOUT = 20
-DEFAULT_FROM_EMAIL = SERVER_EMAIL = os.environ.get("EMAIL_FROM", f"readerai@{EMAIL_HOST or 'localhost'}")
-SENDS_EMAIL = bool(EMAIL_HOST) or not PUBLIC_ORIGINS
-EMAIL_BACKEND = "django.core.mail.backends." + (
-    "smtp.EmailBackend" if EMAIL_HOST else "console.EmailBackend" if SENDS_EMAIL else "dummy.EmailBackend")
-if EMAIL_HOST and not PUBLIC_ORIGINS:
-    # A request says by what name it reached us, and may lie: a link with a secret goes to the true address only.
-    raise ImproperlyConfigured("EMAIL_HOST needs PUBLIC_ORIGINS: links in e-mails lead to the first of them.")
 
 # ---- Languages, static files, logs
 
