@@ -15,6 +15,7 @@ import socket
 import sys
 import uuid
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -22,6 +23,7 @@ from urllib.parse import quote
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.utils import timezone
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
@@ -46,7 +48,8 @@ def database_url() -> str:
     if connection.vendor == "sqlite":
         return f"sqlite:///{found['NAME']}"
     login = ":".join(quote(part, safe="") for part in (found["USER"], found["PASSWORD"]) if part)
-    return f"postgres://{login}@{found['HOST'] or 'localhost'}:{found['PORT'] or 5432}/{found['NAME']}"
+    host = quote(found["HOST"] or "localhost", safe="")  # a folder with a socket, perhaps
+    return f"postgres://{login}@{host}:{found['PORT'] or 5432}/{found['NAME']}"
 
 
 def free_port() -> int:
@@ -64,6 +67,7 @@ class Process:
         self._reading = asyncio.create_task(self._read())
         self.said = ""
         self.port = 0
+        self.ready_at: datetime | None = None
 
     async def _read(self) -> None:
         while line := await self._process.stdout.readline():
@@ -117,12 +121,14 @@ class Site:
         """Start `manage.py serve`; return when it accepts connections at `port`."""
         process = await self._start(sys.executable, "manage.py", "serve", "--port", "0", **environment)
         process.port = int((await process.prints(r"is at http://\S+:(\d+)/"))[1])
+        process.ready_at = timezone.now()
         return process
 
     async def worker(self, **environment: str) -> Process:
         """Start `manage.py runworker tutor`; return when it runs."""
         process = await self._start(sys.executable, "manage.py", "runworker", "tutor", **environment)
         await process.prints("Running worker")
+        process.ready_at = timezone.now()
         return process
 
     async def command(self, *arguments: str, **environment: str) -> Process:

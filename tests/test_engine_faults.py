@@ -20,12 +20,12 @@ from tests.engines import ear, engines, eventually, row_of
 from tests.people import queued, reader, stored
 
 ANSWER = "A burrow is a home dug in the ground."
-SHORT = replace(Durations().scaled(0.1), lease=0.6, lease_renewal=0.1, lease_margin=0.2, deadline=60, attempt=60)
+SHORT = replace(Durations().scaled(0.1), lease=1.5, lease_renewal=0.1, lease_margin=0.5, deadline=60, attempt=60)
 
 
 @pytest.fixture
 def short(settings):
-    """Leases of 0.6 s, renewed every 0.1 s."""
+    """Leases of 1.5 s, renewed every 0.1 s."""
     settings.DURATIONS = replace(SHORT, layer=Durations().layer)
 
 

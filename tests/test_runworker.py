@@ -110,8 +110,8 @@ async def joined_again(url, prefix, client):
 async def test_sockets_outlive_redis_and_its_forgetting(client, model, tmp_path):
     port = free_port()
     url = f"redis://127.0.0.1:{port}"
-    async with site(
-            model, tmp_path, TUTOR_EMBEDDED="1", REDIS_URL=url, REDIS_PREFIX="test", DURATION_SCALE="1") as processes:
+    async with site(model, tmp_path, TUTOR_EMBEDDED="1", REDIS_URL=url, REDIS_PREFIX="test",
+                    DURATION_SCALE="1") as processes:
         server = await processes.redis(port, tmp_path)
         web = await processes.serve()
         async with client.socket(web.port) as socket:
@@ -164,7 +164,8 @@ async def test_sigterm_lets_it_finish_what_it_has_begun(alice, model, tmp_path):
 
 @needs_servers
 async def test_sigterm_gives_back_what_takes_too_long(alice, model, tmp_path):
-    model.holds()
+    model.says(*[f"word{number} " for number in range(200)])
+    model.pace = 0.05  # ten seconds, where the drain is two and a half
     row = await stored(queued, alice)
     async with site(model, tmp_path) as processes:
         worker = await processes.worker()
@@ -173,6 +174,7 @@ async def test_sigterm_gives_back_what_takes_too_long(alice, model, tmp_path):
         assert await worker.ended() == 0
         given_back = await row_of(row.pk)
         assert (given_back.state, given_back.lease_token, given_back.attempt) == ("queued", None, 1)
-        model.releases()
+        assert "Attempt 1" not in worker.said  # it did not fail
+        model.pace = 0
         await processes.worker()
         await eventually(row, lambda row: row.state == "answered")
