@@ -4,7 +4,6 @@
 table; one for programs is written once and holds for both its prefixes.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,7 +40,7 @@ API_OWN_READING = rights(anonymous=401, alice=(OK, 404, 404), removed=404, carol
 API_START_READING = rights(anonymous=401, alice=(OK, OK, 404), removed=404, carol=404, trent=404, superuser=404)
 API_TEXT = rights(anonymous=401, alice=(OK, OK, 404), removed=404, carol=(OK, OK, 404), trent=(404, 404, OK), superuser=404)
 API_CLASS = rights(anonymous=401, alice=(OK, OK, 404), removed=404, carol=(OK, OK, 404), trent=(404, 404, OK), superuser=404)
-API_CLASS_OF_TEACHER = rights(anonymous=401, alice=404, removed=404, carol=(OK, OK, 404), trent=(404, 404, OK), superuser=404)
+API_CLASS_OF_TEACHER = API_CLASS | {"alice": 404}
 API_TEACHERS = rights(anonymous=401, alice=403, removed=403, carol=OK, trent=OK, superuser=OK)
 API_TEACHERS_OF_THE_CLASS = API_CLASS_OF_TEACHER | {"alice": 403, "removed": 403}
 
@@ -229,5 +228,3 @@ SOCKETS: dict[str, Rights] = {
     "": rights(anonymous="refused", alice="refused", removed="refused", carol="refused", trent="refused",
                superuser="refused"),
 }
-Ids = dict[str, Any]
-IdsOf = Callable[[str], Ids]
