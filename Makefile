@@ -5,7 +5,7 @@
 UV = uv
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(LOCK_OPTIONS)
 
-.PHONY: help run test lint lock bench scene clean
+.PHONY: help run test lint lock bench scene tour clean
 
 help:
 	@echo 'make run     serve the classroom on http://localhost:8000/ (HOST=0.0.0.0 for the network, PORT=, DATA_DIR=)'
@@ -13,6 +13,7 @@ help:
 	@echo 'make lint    ruff alone'
 	@echo 'make bench   the load benchmark in tests/load (ARGS="--help" lists its options)'
 	@echo 'make scene   play the demo scene in two browsers and leave its pictures in docs/screenshots'
+	@echo 'make tour    take the pictures of docs/tour.md anew'
 	@echo 'make lock    pin the dependencies of pyproject.toml again; LOCK_OPTIONS=--upgrade takes newer ones'
 	@echo 'make clean   remove virtual environments and caches; the data in var/ stay'
 
@@ -31,6 +32,9 @@ bench:
 
 scene:
 	@exec env SCENE_SCREENSHOTS=docs/screenshots SCENE_OFFLINE=10 sh scripts/python.sh scripts/environment.py pytest -q tests/browser/test_scene.py $(ARGS)
+
+tour:
+	@exec env TOUR=docs sh scripts/python.sh scripts/environment.py pytest -q tests/browser/tour.py $(ARGS)
 
 # Universal locks with hashes for every platform and Python from 3.11 on, and without any index or file
 # address: pip takes the files from wherever it is configured to look, and the hashes hold it to them.

@@ -3,11 +3,11 @@
 from functools import wraps
 
 from django.core.exceptions import PermissionDenied
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.utils.cache import add_never_cache_headers
 from django.utils.http import urlencode
 
-from classrooms.middleware import enrollment_of
+from classrooms.middleware import enrollment_of, last_enrollment_of
 
 
 def teacher_required(view):
@@ -25,7 +25,10 @@ def teacher_required(view):
 
 
 def student_required(view):
-    """Let students in with `request.enrollment` set; send strangers, and those who were removed, to the class door."""
+    """Let students in with `request.enrollment` set; send strangers, and those who were removed, to the class door.
+
+    Those of an archived class are told that it is over.
+    """
 
     @wraps(view)
     def guarded(request, *args, **kwargs):
@@ -35,7 +38,10 @@ def student_required(view):
         if not request.user.is_student:
             raise PermissionDenied
         if request.enrollment is None:
-            return redirect("join")
+            last = last_enrollment_of(request)
+            if last is None:
+                return redirect("join")
+            return _private(render(request, "classrooms/archived.html", {"enrollment": last}, status=403))
         return _private(view(request, *args, **kwargs))
 
     return guarded

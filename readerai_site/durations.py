@@ -42,6 +42,8 @@ class Durations:
     session_idle: float = 30 * 60.0
     session_absolute: float = 12 * 3600.0
     attempts: float = 3600.0        # the window of attempts at a code, a PIN, a password
+    password_reset: float = 3600.0  # how long the link in a letter opens
+    confirmation: float = 3 * 86400.0
 
     def scaled(self, factor: float) -> "Durations":
         """Return the same durations, each times `factor`."""
@@ -65,7 +67,12 @@ class Limits:
     code_attempts: int = 10
     code_guesses: int = 100         # wrong codes after which an address is not listened to
     password_attempts: int = 6
+    sign_ups: int = 60              # accounts or taken names from one address: a whole staff room has one
+    letters: int = 20               # e-mails that one address may ask for
+    letters_to: int = 3             # e-mails that may be asked for to one mailbox, and by one account
+    colleagues: int = 20            # unknown names that one teacher may try for a co-teacher
     upload_bytes: int = 5 * 1024 * 1024
+    markdown_bytes: int = 1024 * 1024  # the worst that can be written in it takes 15 s to read
 
     def relaxed(self, factor: float) -> "Limits":
         """Return the same limits, those on what one reader may send each times `factor`; guesses stay as rare."""

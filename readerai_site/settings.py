@@ -62,15 +62,20 @@ HTTPS = env_flag("HTTPS", any(origin.startswith("https://") for origin in PUBLIC
 BEHIND_PROXY = env_flag("BEHIND_PROXY")
 if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-if DEBUG and (HTTPS or BEHIND_PROXY or PUBLIC_ORIGINS):
+PUBLIC = bool(HTTPS or BEHIND_PROXY or PUBLIC_ORIGINS)
+if DEBUG and PUBLIC:
     raise ImproperlyConfigured("DEBUG shows settings and data to everyone: leave it unset where the site is public.")
+if (HTTPS or BEHIND_PROXY or PUBLIC_ORIGINS) and (
+        len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5 or SECRET_KEY.startswith("django-insecure-")):
+    raise ImproperlyConfigured(
+        "SECRET_KEY can be guessed, and with it every log-in: leave it unset, or give 50 random characters.")
 
 # ---- The application
 
 INSTALLED_APPS = [
     "classrooms",
     "sessions.apps.ReadingSessionsConfig",
-    "django.contrib.admin",
+    "readerai_site.apps.AdministrationConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -80,6 +85,8 @@ INSTALLED_APPS = [
     "channels",
     "csp",
     "rest_framework",
+    "rest_framework.authtoken",
+    "drf_spectacular",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -109,9 +116,32 @@ TEMPLATES = [{
     ]},
 }]
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "classrooms.api.authentication.HashedTokenAuthentication",  # first: a stranger is told 401, and how to log in
+        "rest_framework.authentication.SessionAuthentication",
+    ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],  # staff get pages too: `classrooms.api.base`
+    "DEFAULT_PARSER_CLASSES": ["sessions.api.parsing.WireParser"],
+    "DEFAULT_PAGINATION_CLASS": "classrooms.api.paging.BeforePagination",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    # For each address, beside the count of wrong passwords that each account has.
+    "DEFAULT_THROTTLE_RATES": {"token": "60/hour"},
+    "EXCEPTION_HANDLER": "classrooms.api.handler.refuse",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "ReaderAI classroom",
+    "DESCRIPTION": "Reading sessions, texts and classes for programs. Answers stream through the sockets.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": r"/api/v[0-9]+",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
+    "PREPROCESSING_HOOKS": ["classrooms.api.schema.without_alias"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums", "classrooms.api.schema.strict_in_what_it_takes",
+        "classrooms.api.schema.with_refusals",
+    ],
 }
 
 # ---- Database: SQLite for one process, PostgreSQL for many
@@ -171,6 +201,8 @@ OPENAI_BASE_URL = os.environ.get("OPENAI_BASE_URL", "")
 TUTOR_MODEL = os.environ.get("TUTOR_MODEL", "gpt-5-mini")
 TUTOR_PROVIDER = os.environ.get(
     "TUTOR_PROVIDER", "openai" if OPENAI_API_KEY or OPENAI_BASE_URL else "passage_helper")
+# Who to call in this place, for the end of the card that a child in danger gets.
+HELP_CARD = os.environ.get("HELP_CARD", "")
 
 # ---- Accounts
 
@@ -188,6 +220,9 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+# Teachers make their own accounts on a laptop in a classroom; on a public site its administrator makes them.
+SIGN_UP = env_flag("SIGN_UP", not PUBLIC)
+PASSWORD_RESET_TIMEOUT = int(DURATIONS.password_reset)
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "classes"
 LOGOUT_REDIRECT_URL = "landing"
@@ -205,6 +240,23 @@ SECURE_HSTS_SECONDS = int(os.environ.get("HSTS_SECONDS", "31536000" if HTTPS els
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = False
 # Both would speak for the school's whole domain, which is not ours to decide.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+
+# ---- E-mail: through a server, else on the console of whoever runs the site for themselves, else none
+
+EMAIL_HOST = os.environ.get("EMAIL_HOST", "")
+EMAIL_PORT = int(os.environ.get("EMAIL_PORT", "587"))
+EMAIL_HOST_USER = os.environ.get("EMAIL_USER", "")
+EMAIL_HOST_PASSWORD = os.environ.get("EMAIL_PASSWORD", "")
+EMAIL_USE_SSL = env_flag("EMAIL_TLS", True) and EMAIL_PORT == 465
+EMAIL_USE_TLS = env_flag("EMAIL_TLS", True) and EMAIL_PORT != 465
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = os.environ.get("EMAIL_FROM", f"readerai@{EMAIL_HOST or 'localhost'}")
+SENDS_EMAIL = bool(EMAIL_HOST) or not PUBLIC
+EMAIL_BACKEND = "django.core.mail.backends." + (
+    "smtp.EmailBackend" if EMAIL_HOST else "console.EmailBackend" if SENDS_EMAIL else "dummy.EmailBackend")
+if EMAIL_HOST and not PUBLIC_ORIGINS:
+    # A request says by what name it reached us, and may lie: a link with a secret goes to the true address only.
+    raise ImproperlyConfigured("EMAIL_HOST needs PUBLIC_ORIGINS: links in e-mails lead to the first of them.")
 
 # ---- Languages, static files, logs
 
@@ -228,8 +280,10 @@ STORAGES = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "formatters": {"plain": {
+        "()": "readerai_site.logs.Formatter", "format": "{asctime} {levelname} {name} {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["console"], "level": os.environ.get("LOG_LEVEL", "INFO")},
-    "loggers": {"httpx": {"level": "WARNING"}, "httpx2": {"level": "WARNING"}},
+    # Whatever LOG_LEVEL is: they write addresses, in which a key may stand, and openai once wrote whole questions.
+    "loggers": {name: {"level": "WARNING"} for name in ("openai", "httpx2", "httpcore2")},
 }

@@ -51,7 +51,7 @@ class ReadingSessionConsumer(Socket):
                  .filter(pk=self.reading_session_id, enrollment__user=self.access.user).first())
         if found is None:
             raise Refusal(NOT_FOUND)
-        if found.enrollment.removed_at is not None:
+        if found.enrollment.removed_at is not None or found.enrollment.classroom.archived_at is not None:
             raise Refusal(REMOVED)
         self.classroom_id = found.enrollment.classroom_id
         self.text = found.text
@@ -128,10 +128,13 @@ class ReadingSessionConsumer(Socket):
 
     async def on_restore(self, message):
         """Called when the page finds that it missed something."""
-        snapshot = await database_sync_to_async(
-            lambda: snapshots.session_restored(reading.reading_session_for_user(
-                self.access.user, self.reading_session_id)))()
+        snapshot = await database_sync_to_async(self._restore)()
         await self._send_snapshot(snapshot, to=message)
+
+    def _restore(self) -> messages.SessionRestored:
+        found = reading.reading_session_for_user(self.access.user, self.reading_session_id)
+        self.text = found.text  # it may have other words by now
+        return snapshots.session_restored(found)
 
 
 class ClassroomConsumer(Socket):

@@ -145,6 +145,8 @@ class Receipt(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        verbose_name = _("receipt")
+        verbose_name_plural = _("receipts")
         constraints = [
             models.UniqueConstraint(fields=["reading_session", "message_id"], name="receipt_of_session"),
             models.UniqueConstraint(fields=["teacher", "message_id"], name="receipt_of_teacher"),
@@ -167,6 +169,8 @@ class Broadcast(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        verbose_name = _("broadcast")
+        verbose_name_plural = _("broadcasts")
         constraints = [models.UniqueConstraint(fields=["classroom", "version"], name="broadcast_version")]
 
 
@@ -189,6 +193,10 @@ class Eviction(models.Model):
     code = models.PositiveSmallIntegerField()
     created_at = models.DateTimeField(db_default=Now(), db_index=True)  # the database's clock, as those who read it
 
+    class Meta:
+        verbose_name = _("eviction")
+        verbose_name_plural = _("evictions")
+
 
 class Ticket(models.Model):
     """A one-use pass for programs that open a socket without a cookie; only its hash is kept."""
@@ -196,6 +204,7 @@ class Ticket(models.Model):
     token_hash = models.CharField(max_length=64, primary_key=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     path = models.CharField(max_length=120)
+    key_hash = models.CharField(max_length=64, default="", db_default="")  # of the log-in or token that asked: the socket ends with it
     expires_at = models.DateTimeField()
 
 
@@ -207,4 +216,6 @@ class ConnectionLog(models.Model):
     restored = models.BooleanField()
 
     class Meta:
+        verbose_name = _("connection")
+        verbose_name_plural = _("connections")
         indexes = [models.Index(fields=["reading_session", "-opened_at"])]

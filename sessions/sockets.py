@@ -28,6 +28,7 @@ from sessions.writes import ReceiptKey, Reply, body_hash
 
 logger = logging.getLogger(__name__)
 
+COME_BACK = 1012
 TOO_MANY_BAD = 4400
 NOT_LOGGED_IN = 4401
 REMOVED = 4403

@@ -16,15 +16,15 @@ from uuid import UUID
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from sessions import events, failpoints, llm, messages
+from classrooms.services.roster import names_in_class
+from sessions import events, failpoints, llm, messages, redaction
 from sessions.llm.citations import find_citations
 from sessions.models import Interruption
-from sessions.services import queue, texts
+from sessions.providers import HELPER, make_provider
+from sessions.services import budgets, queue, texts
 from sessions.writes import DatabaseThread
 
 logger = logging.getLogger(__name__)
-
-HELPER = "passage_helper"
 
 
 @dataclass(slots=True, eq=False)
@@ -175,6 +175,8 @@ class TutorEngine:
     async def _answer(self, running: Running) -> None:
         try:
             try:
+                if code := running.claim.interruption.error_code:  # a budget is used up: nothing leaves the house
+                    return await self._fail(running.claim, code)
                 answer = await self._attempt(running)
             except llm.ProviderError as error:
                 await self._retry_or_fail(running, error)
@@ -198,13 +200,18 @@ class TutorEngine:
             raise
         except Exception as error:
             logger.exception("A provider broke its contract.")
-            raise llm.ProviderError(str(error), code="llm_unavailable", retriable=True) from error
+            raise llm.ProviderError(type(error).__name__, code="llm_unavailable", retriable=True) from error
 
     async def _stream(self, running: Running) -> queue.Answer:
         """Return the whole answer, having sent it out piece by piece."""
         interruption = running.claim.interruption
         request = await self._request(interruption)
-        provider = await self._provider(settings.TUTOR_PROVIDER if interruption.classroom.ai_enabled else HELPER)
+        if budgets.uses_model(interruption.classroom):
+            names = await self._database.run(names_in_class, interruption.classroom_id)
+            request = await asyncio.to_thread(redaction.redacted_request, request, names=names)
+            provider = await self._provider(settings.TUTOR_PROVIDER)
+        else:
+            provider = await self._provider(HELPER)
         telling = finish = None
         try:
             async with contextlib.aclosing(provider.stream(request)) as pieces:
@@ -265,8 +272,10 @@ class TutorEngine:
             await self._insist(queue.retry, claim, delay=delay)
             asyncio.get_running_loop().call_later(delay, self.wake)
         else:
-            fallback = await self._fallback(claim.interruption)
-            await self._insist(queue.fail, claim, code=error.code, fallback=fallback)
+            await self._fail(claim, error.code)
+
+    async def _fail(self, claim: queue.Claim, code: str) -> None:
+        await self._insist(queue.fail, claim, code=code, fallback=await self._fallback(claim.interruption))
 
     async def _insist(self, function, *args, **kwargs) -> None:
         """Run a final write until it succeeds, or `_let_go` ends it; then the sweep of whoever lives takes over."""
@@ -322,23 +331,3 @@ class TutorEngine:
         except Exception:
             logger.exception("The passage helper had no answer either.")
             return None
-
-
-def make_provider(name: str) -> llm.Provider:
-    """Return a provider as the settings describe it."""
-    if name == HELPER:
-        options = {"label": _("Passage helper, not AI"), "phrases": {
-            "definition": _("The text says:"),
-            "in_use": _("The text does not explain “{term}” outright. It uses it here:"),
-            "answer": _("This part of the text may help:"),
-            "answers": _("These parts of the text may help:"),
-            "not_found": _("I can't find this in the part of the text you have read."),
-        }}
-    elif name == "openai":
-        options = {
-            "api_key": settings.OPENAI_API_KEY or "none", "base_url": settings.OPENAI_BASE_URL or None,
-            "model": settings.TUTOR_MODEL, "first_token_timeout": settings.DURATIONS.first_token,
-            "idle_timeout": settings.DURATIONS.idle_token}
-    else:
-        options = {}
-    return llm.get_provider(name, **options)

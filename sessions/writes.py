@@ -18,6 +18,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from asgiref.sync import async_to_sync
 from channels.db import database_sync_to_async
 from django.conf import settings
 from django.db import connection, models
@@ -27,7 +28,8 @@ from classrooms.database import transaction
 from sessions import errors, events, failpoints
 from sessions.models import Interruption, ReadingSession, Receipt
 
-__all__ = ["Batch", "DatabaseThread", "ReceiptKey", "Reply", "Write", "Writer", "body_hash", "transaction", "writer"]
+__all__ = ["Batch", "DatabaseThread", "ReceiptKey", "Reply", "Write", "Writer", "body_hash", "transaction", "write_now",
+           "writer"]
 
 logger = logging.getLogger(__name__)
 
@@ -120,10 +122,13 @@ def run_batch(writes: list[Write]) -> tuple[list[Reply | None | Exception], Batc
 def _commit(writes: list[Write]) -> tuple[list[Reply | None | Exception], Batch]:
     with transaction():
         ids = sorted({write.reading_session_id for write in writes})
+        if connection.features.has_select_for_update:
+            # First lock, then read: what PostgreSQL joins to a row that it waited for is as old as the wait, and the
+            # text may have other words since.
+            list(ReadingSession.objects.select_for_update(no_key=True).order_by("pk").filter(pk__in=ids).values_list("pk"))
         locked = (
-            ReadingSession.objects.select_for_update(of=("self",), no_key=True).order_by("pk")
-            .select_related("enrollment__classroom", "text")
-            .filter(pk__in=ids, enrollment__removed_at=None))
+            ReadingSession.objects.select_related("enrollment__classroom", "text")
+            .filter(pk__in=ids, enrollment__removed_at=None, enrollment__classroom__archived_at=None))
         batch = Batch(now=database.now(), reading_sessions={session.pk: session for session in locked})
         _lock_interruptions(writes)
         receipts = _receipts_of(writes)
@@ -206,6 +211,22 @@ def _merge(first: Batch | None, second: Batch | None) -> Batch | None:
     return first
 
 
+async def _announce(batch: Batch) -> None:
+    for (group, exclude), frames in batch.pushes.items():
+        await events.push(group, frames, exclude=exclude)
+    if batch.wakes_tutor:
+        await events.wake_tutor()
+
+
+def write_now(write: Write) -> Reply:
+    """Commit one write in this thread, for those who have no event loop; return its reply or raise its error."""
+    (outcome,), batch = run_batch([write])
+    if isinstance(outcome, Exception):
+        raise outcome
+    async_to_sync(_announce)(batch)
+    return outcome
+
+
 class DatabaseThread:
     """One thread with one database connection; functions given to `run` are executed there one after another."""
 
@@ -259,14 +280,7 @@ class Writer:
                 else:
                     future.set_result(outcome)
             if batch is not None:
-                await self._announce(batch)
-
-    @staticmethod
-    async def _announce(batch: Batch) -> None:
-        for (group, exclude), frames in batch.pushes.items():
-            await events.push(group, frames, exclude=exclude)
-        if batch.wakes_tutor:
-            await events.wake_tutor()
+                await _announce(batch)
 
     async def close(self) -> None:
         if self._task is not None:

@@ -9,7 +9,8 @@ from channels.layers import channel_layers
 from django.db import connections
 
 from classrooms.models import User
-from classrooms.services import create_classroom, create_text
+from classrooms.services.classes import create_classroom
+from classrooms.services.texts import create_text
 from readerai_site.durations import Durations
 from sessions import events
 from sessions.background import Background
@@ -99,6 +100,21 @@ def trent(school):
 @pytest.fixture
 def story(school):
     return school["story"]
+
+
+@pytest.fixture
+def office(school):
+    """The browser of the school's administrator, who teaches nobody."""
+    return people.browser(people.Person(
+        User.objects.create_superuser("office", password=None), None, people.log_in(User.objects.get(username="office"))))
+
+
+@pytest.fixture
+def staff(carol):
+    """carol's browser, now that she may see the administration of her own class."""
+    carol.user.is_staff = True
+    carol.user.save()
+    return people.browser(carol)
 
 
 @pytest.fixture

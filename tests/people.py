@@ -79,7 +79,7 @@ def log_in(user: User) -> str:
 def seat(classroom: Classroom, nickname: str, text: Text) -> Person:
     """Return a new student of the class who has opened the text. The PIN is 1234, hashed once for all."""
     from classrooms.models import new_student_username
-    from classrooms.services import nickname_key
+    from classrooms.services.doors import nickname_key
     user = User(username=new_student_username(), role=User.Role.STUDENT)
     user.set_unusable_password()
     user.save()

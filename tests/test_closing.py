@@ -10,7 +10,8 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.utils import timezone
 
 from classrooms.models import Classroom, User
-from classrooms.services import enroll, remove_student
+from classrooms.services.doors import enroll
+from classrooms.services.roster import remove_student
 from readerai_site.durations import Durations
 from sessions.models import Eviction, Interruption
 from sessions.pulse import pulse

@@ -8,7 +8,7 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
-from classrooms import services
+from classrooms.services.roster import set_pin
 from sessions.models import Eviction, ReadingSession
 from sessions.pulse import pulse
 from sessions.services import access
@@ -138,7 +138,7 @@ def test_an_idle_cookie_opens_no_socket(alice):
 
 
 def test_a_new_pin_ends_the_log_ins_of_the_old_one(alice):
-    services.set_pin(alice.enrollment, pin="4321")
+    set_pin(alice.enrollment, pin="4321")
     assert browser(alice).get("/read/")["Location"].startswith("/join/")
     assert Eviction.objects.filter(user=alice.user).exists()
 

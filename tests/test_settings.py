@@ -100,3 +100,27 @@ def test_the_key_of_a_model_turns_the_tutor_on(tmp_path):
     assert shown("TUTOR_PROVIDER", data_dir=tmp_path, OPENAI_API_KEY="sk-test")["TUTOR_PROVIDER"] == "openai"
     assert shown("TUTOR_PROVIDER", data_dir=tmp_path, OPENAI_API_KEY="sk-test", TUTOR_PROVIDER="passage_helper")[
         "TUTOR_PROVIDER"] == "passage_helper"
+
+
+@pytest.mark.parametrize(("environment", "open_door", "letters"), [
+    ({}, True, "console"), ({"PUBLIC_ORIGINS": "https://read.school.example"}, False, "dummy"),
+    ({"HTTPS": "1"}, False, "dummy"),
+    ({**PUBLIC, "SIGN_UP": "1", "EMAIL_HOST": "mail.example"}, True, "smtp"),
+], ids=["clone", "public", "https", "with e-mail"])
+def test_strangers_make_accounts_and_letters_leave_only_where_that_was_meant(tmp_path, environment, open_door, letters):
+    settings = shown("SIGN_UP", "EMAIL_BACKEND", "SENDS_EMAIL", data_dir=tmp_path, **environment)
+    assert settings == {"SIGN_UP": open_door, "SENDS_EMAIL": letters != "dummy",
+                        "EMAIL_BACKEND": f"django.core.mail.backends.{letters}.EmailBackend"}
+
+
+@pytest.mark.parametrize(("environment", "tls", "ssl"), [
+    ({}, True, False), ({"EMAIL_PORT": "465"}, False, True), ({"EMAIL_TLS": "0"}, False, False)])
+def test_letters_travel_encrypted_unless_told_otherwise(tmp_path, environment, tls, ssl):
+    settings = shown("EMAIL_USE_TLS", "EMAIL_USE_SSL", data_dir=tmp_path, EMAIL_HOST="mail.example", **PUBLIC, **environment)
+    assert settings == {"EMAIL_USE_TLS": tls, "EMAIL_USE_SSL": ssl}
+
+
+def test_letters_need_the_address_their_links_lead_to(tmp_path):
+    refused = python("manage.py", "check", data_dir=tmp_path, EMAIL_HOST="mail.example")
+    _, errors = refused.communicate(timeout=60)
+    assert refused.returncode != 0 and "EMAIL_HOST needs PUBLIC_ORIGINS" in errors

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from classrooms import database
-from classrooms.services import create_text
+from classrooms.services.texts import create_text
 from sessions.models import ConnectionLog, Interruption, ReadingSession
 from sessions.pulse import pulse
 from sessions.services import presence, reading

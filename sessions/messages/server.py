@@ -89,6 +89,12 @@ class TextView(Schema):
     revision: int
 
 
+class RoomTextView(TextView):
+    """A text of the class, with the index of the first word of each page."""
+
+    page_starts: list[int]
+
+
 class FocusView(Schema):
     text_id: int
     word_index: int
@@ -220,6 +226,13 @@ class ClassBroadcast(ServerMessage, BroadcastView):
     type = "CLASS_BROADCAST"
 
 
+class TextRevised(ServerMessage):
+    """A text has other words: whoever shows it or a place in it asks for a snapshot, or loads the text again."""
+
+    type = "TEXT_REVISED"
+    text: TextView
+
+
 class Pong(ServerMessage):
     type = "PONG"
     version: int | None = None
@@ -253,12 +266,13 @@ class StudentView(Schema):
 
 
 class RoomInterruption(InterruptionView):
-    """A question as the teacher's room shows it."""
+    """A question as the teacher's room shows it. `flag` is why a teacher should look at it first."""
 
     enrollment_id: int
     nickname: str
     text_id: int
     session_id: WireId
+    flag: Literal["self_harm"] | None = None
 
 
 class ParagraphCount(Schema):
@@ -275,6 +289,7 @@ class ClassroomState(ServerMessage):
     paused: bool
     ai_enabled: bool
     focus: FocusView | None = None
+    texts: list[RoomTextView]
     students: list[StudentView]
     interruptions: list[RoomInterruption]
     paragraph_counts: list[ParagraphCount]
@@ -322,8 +337,8 @@ class HeatmapUpdated(ServerMessage):
 TO_STUDENT = {m.type: m for m in (
     SessionRestored, InterruptionAcknowledged, QueuePosition, PauseAudio, ResumeAudio,
     InterruptionResponseDelta, InterruptionResponse, InterruptionError, ProgressSaved, PreferencesSaved,
-    ClassBroadcast, Pong, Error)}
+    ClassBroadcast, TextRevised, Pong, Error)}
 TO_TEACHER = {m.type: m for m in (
     ClassroomState, StudentJoined, StudentPresence, StudentProgress, InterruptionOpened,
     InterruptionResponseDelta, InterruptionAnswered, InterruptionFailed, HeatmapUpdated, ClassBroadcast,
-    Pong, Done, Error)}
+    TextRevised, Pong, Done, Error)}

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.contrib import auth
 
 from classrooms import database, log_ins
-from classrooms.models import User
+from classrooms.models import Classroom, User
 from sessions.models import Eviction, Ticket
 from sessions.writes import transaction
 
@@ -49,13 +49,16 @@ def access_by_cookie(session_key: str | None) -> Access:
     return Access(user, hashed(session_key), until)
 
 
-def issue_ticket(user: User, *, path: str) -> str:
-    """Return a ticket that opens one socket at `path` within `DURATIONS.ticket` seconds."""
+def issue_ticket(user: User, *, path: str, log_in: str = "") -> str:
+    """Return a ticket that opens one socket at `path` within `DURATIONS.ticket` seconds.
+
+    `log_in` is the session key or token key of who asks: the socket closes when that ends.
+    """
     token = secrets.token_urlsafe(32)
     with transaction():
         now = database.now()
         Ticket.objects.filter(expires_at__lt=now).delete()
-        Ticket.objects.create(token_hash=hashed(token), user=user, path=path,
+        Ticket.objects.create(token_hash=hashed(token), user=user, path=path, key_hash=hashed(log_in),
                               expires_at=now + timedelta(seconds=settings.DURATIONS.ticket))
     return token
 
@@ -69,13 +72,26 @@ def access_by_ticket(token: str, *, path: str) -> Access:
         if ticket is None:
             raise NotLoggedIn
         ticket.delete()
-    return Access(ticket.user, hashed(token), now + timedelta(seconds=settings.DURATIONS.session_absolute))
+    return Access(ticket.user, ticket.key_hash, now + timedelta(seconds=settings.DURATIONS.session_absolute))
+
+
+def evict_students(classroom: Classroom, *, code: int) -> None:
+    """Write that the sockets of all present students of a class must close."""
+    students = User.objects.filter(enrollments__classroom=classroom, enrollments__removed_at=None)
+    Ticket.objects.filter(user__in=students).delete()
+    Eviction.objects.bulk_create(Eviction(user=user, classroom=classroom, code=code) for user in students)
+
+
+def readmit_students(classroom: Classroom) -> None:
+    """Take back what still closes sockets of the class's present students, for whom it is open again."""
+    Eviction.objects.filter(classroom=classroom, user__in=User.objects.filter(
+        enrollments__classroom=classroom, enrollments__removed_at=None)).delete()
 
 
 def evict(user: User, *, code: int, classroom=None, session_key: str = "") -> None:
     """Write that the user's open sockets must close: those of a class, those of one log-in, or all.
 
-    Tickets not used yet go with them: nothing tells which log-in asked for them.
+    Tickets not used yet go with them; a program asks for another.
     """
     Ticket.objects.filter(user=user).delete()
     Eviction.objects.create(

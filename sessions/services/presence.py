@@ -114,9 +114,9 @@ def room_message(row: Interruption) -> messages.ServerMessage:
 
 
 def evictions() -> list[Eviction]:
-    """Return the evictions of the last ten seconds, with their users as they are now.
+    """Return the evictions of the last ten seconds in the order they were written, with their users as they are now.
 
     A row seen twice does no harm, and one committed late is still seen.
     """
     since = database.now() - timedelta(seconds=10)
-    return list(Eviction.objects.filter(created_at__gt=since).select_related("user"))
+    return list(Eviction.objects.filter(created_at__gt=since).select_related("user").order_by("pk"))

@@ -10,11 +10,19 @@ from django.db.models import Count, Q
 
 from sessions import errors, events, messages
 from sessions.models import Interruption, ReadingSession
-from sessions.services import snapshots, texts
+from sessions.services import help_card, snapshots, texts
 from sessions.services.reading import reply_of
 from sessions.writes import Batch, ReceiptKey, Reply, Write
 
 CONTEXT_FIELDS = {"current_sentence", "surrounding_text", "audio_timestamp"}
+
+
+def interruption_of(reading_session: ReadingSession, interruption_id: UUID) -> Interruption:
+    """Return a question of a session that was looked up for its user; NotFound for any other, present or absent."""
+    try:
+        return reading_session.interruptions.get(pk=interruption_id)
+    except Interruption.DoesNotExist:
+        raise errors.NotFound() from None
 
 
 def interruption(reading_session_id: UUID, payload: messages.StudentInterruption, *, receipt: ReceiptKey,
@@ -28,7 +36,8 @@ def interruption(reading_session_id: UUID, payload: messages.StudentInterruption
         context = payload.context
         word_index = context.current_word_index if context else reading_session.word_index
         texts.check_place(reading_session.text, word_index, context.revision if context else None)
-        _spend(reading_session, batch)
+        flag = help_card.flag_of(payload, reading_session.text)
+        _spend(reading_session, batch, flag)
         kept = context.model_dump(mode="json", include=CONTEXT_FIELDS, exclude_none=True) if context else {}
         kept |= payload.model_dump(
             mode="json", include={"interruption_type", "student_thought", "help_level"}, exclude_none=True)
@@ -39,9 +48,9 @@ def interruption(reading_session_id: UUID, payload: messages.StudentInterruption
             id=uuid.uuid4(), reading_session=reading_session, enrollment=reading_session.enrollment,
             classroom=classroom, text=reading_session.text, word_index=word_index,
             paragraph=texts.outline(reading_session.text).paragraph_at(word_index),
-            question_text=payload.question_text, context=kept, created_at=asked_at, changed_at=asked_at)
+            question_text=payload.question_text, context=kept, flag=flag, created_at=asked_at, changed_at=asked_at)
         batch.interruptions.append(row)
-        position = _next_position(batch)
+        position = 0 if flag else _next_position(batch)
         version = batch.next_version(reading_session)
         acknowledged = messages.InterruptionAcknowledged(
             interruption_id=row.pk, question_text=row.question_text, asked_at=snapshots.seconds(asked_at),
@@ -49,32 +58,40 @@ def interruption(reading_session_id: UUID, payload: messages.StudentInterruption
             processing_estimate=snapshots.estimate(position))
         batch.push(events.session_group(reading_session.pk),
                    acknowledged.encode(version=version, in_reply_to=receipt.message_id), exclude=sender)
-        batch.push(events.room_group(classroom.pk), messages.InterruptionOpened(
-            interruption=snapshots.room_interruption(row)).encode())
-        batch.wakes_tutor = True
+        if flag:
+            help_card.answer(row, now=asked_at)
+            batch.push(events.session_group(reading_session.pk),
+                       snapshots.outcome(row).encode(version=batch.next_version(reading_session)))
+            batch.push(events.room_group(classroom.pk), messages.InterruptionAnswered(
+                interruption=snapshots.room_interruption(row)).encode())
+        else:
+            batch.push(events.room_group(classroom.pk), messages.InterruptionOpened(
+                interruption=snapshots.room_interruption(row)).encode())
+            batch.wakes_tutor = True
         return reply_of(acknowledged, version=version)
 
     return Write(reading_session_id, apply, receipt)
 
 
-def _spend(reading_session: ReadingSession, batch: Batch) -> None:
-    """Count this question against the student's minute and day, over all their texts; raise RateLimited.
+def _spend(reading_session: ReadingSession, batch: Batch, flag: str) -> None:
+    """Count this question against the student's minute, over all their texts; raise RateLimited.
 
-    One query counts for every student of the batch; the lock on the session keeps two batches apart.
+    One query counts for every student of the batch; the lock on the session keeps two batches apart. A cry for help is
+    taken even from someone who asked too much: the first of the minute, so that it cannot be used to flood the room.
     """
-    spent: dict[int, list[int]] | None = batch.memo.get("spent")
+    spent: dict[int, Counter] | None = batch.memo.get("spent")
     if spent is None:
         enrollments = {session.enrollment_id for session in batch.reading_sessions.values()}
         rows = Interruption.objects.filter(
-            enrollment__in=enrollments, created_at__gt=batch.now - timedelta(days=1),
-        ).values("enrollment").annotate(
-            day=Count("pk"), minute=Count("pk", filter=Q(created_at__gt=batch.now - timedelta(minutes=1))))
-        spent = batch.memo["spent"] = {row["enrollment"]: [row["minute"], row["day"]] for row in rows}
-    counts = spent.setdefault(reading_session.enrollment_id, [0, 0])
-    if counts[0] >= settings.LIMITS.questions_per_minute or counts[1] >= settings.LIMITS.questions_per_day:
+            enrollment__in=enrollments, created_at__gt=batch.now - timedelta(minutes=1),
+        ).values("enrollment").annotate(asked=Count("pk"), flagged=Count("pk", filter=~Q(flag="")))
+        spent = batch.memo["spent"] = {
+            row["enrollment"]: Counter(asked=row["asked"], flagged=row["flagged"]) for row in rows}
+    counts = spent.setdefault(reading_session.enrollment_id, Counter())
+    if counts["asked"] >= settings.LIMITS.questions_per_minute and not (flag and not counts["flagged"]):
         raise errors.RateLimited()
-    counts[0] += 1
-    counts[1] += 1
+    counts["asked"] += 1
+    counts["flagged"] += bool(flag)
 
 
 def _next_position(batch: Batch) -> int:

@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from classrooms.models import Enrollment, Text, User
 from sessions import errors, events, messages
 from sessions.models import ReadingSession
@@ -11,11 +13,16 @@ from sessions.writes import Batch, Reply, Write, transaction
 MOST_ACTIVE_SECONDS = 365 * 24 * 3600  # a client that lies cannot overflow the column
 
 
+def reading_sessions_for_user(user: User) -> QuerySet[ReadingSession]:
+    """Return the student's own sessions in a class that goes on and that they are in, with their texts and class."""
+    return ReadingSession.objects.select_related("enrollment__classroom", "text").filter(
+        enrollment__user=user, enrollment__removed_at=None, enrollment__classroom__archived_at=None)
+
+
 def reading_session_for_user(user: User, reading_session_id: UUID) -> ReadingSession:
     """Return the student's own session with its text and class; NotFound for any other, present or absent."""
     try:
-        return (ReadingSession.objects.select_related("enrollment__classroom", "text")
-                .get(pk=reading_session_id, enrollment__user=user, enrollment__removed_at=None))
+        return reading_sessions_for_user(user).get(pk=reading_session_id)
     except ReadingSession.DoesNotExist:
         raise errors.NotFound() from None
 
@@ -60,12 +67,15 @@ def progress(reading_session_id: UUID, payload: messages.ReadingProgress, *, sen
     return Write(reading_session_id, apply)
 
 
-def save_progress(reading_session: ReadingSession, *, word_index: int) -> None:
-    """Move the reader from a form, for a page without JavaScript: `rev` becomes stored + 1."""
-    texts.check_place(reading_session.text, word_index)
+def save_progress(reading_session: ReadingSession, *, word_index: int, revision: int | None = None) -> None:
+    """Move the reader from a form, for a page without JavaScript: `rev` becomes stored + 1.
+
+    Raises StaleText, InvalidPosition.
+    """
     with transaction():
-        locked = ReadingSession.objects.select_for_update(
-            of=("self",), no_key=True).select_related("text").get(pk=reading_session.pk)
+        # Its text is read after the lock, as it is now.
+        locked = ReadingSession.objects.select_for_update(no_key=True).get(pk=reading_session.pk)
+        texts.check_place(locked.text, word_index, revision)
         _move(locked, word_index, rev=locked.rev + 1)
         locked.save(update_fields=["word_index", "furthest_word_index", "rev", "status", "changed_at"])
         saved = messages.ProgressSaved(

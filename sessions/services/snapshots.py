@@ -1,20 +1,25 @@
 """What a page is shown: one interruption, a whole reading session, a whole class. Reads only."""
 
 import math
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import Count
 from django.utils.translation import gettext as _
 
-from classrooms.models import Classroom, Enrollment
+from classrooms import database
+from classrooms.models import Classroom, Enrollment, Text
 from sessions import messages
 from sessions.models import Broadcast, Interruption, ReadingSession, page_of
+from sessions.services import help_card
 
 RECENT_INTERRUPTIONS = 20
 RECENT_ROOM_INTERRUPTIONS = 50
 RECENT_BROADCASTS = 20
 TYPICAL_ANSWER_SECONDS = 6
+FLAGGED_STAYS = timedelta(days=7)  # a question that a teacher must see is in the room's snapshot for so long
+NOT_TO_REPEAT = ("cancelled", "budget_exceeded")  # asking again today would end the same way
 
 State = Interruption.State
 
@@ -34,17 +39,20 @@ def error_message(code: str) -> str:
         "llm_unavailable": _("The tutor can't be reached right now."),
         "timeout": _("The tutor took too long."),
         "busy": _("The tutor is too busy right now."),
-        "budget_exceeded": _("You have asked all of today's questions."),
+        "budget_exceeded": _("Today's questions to the AI tutor are used up."),
         "cancelled": _("You took this question back."),
         "invalid_context": _("That place is no longer in the text."),
     }.get(code, _("Something went wrong with this question."))
 
 
 def suggestions(row: Interruption) -> list[messages.Suggestion]:
+    go_on = messages.Suggestion(text=_("Go on reading"), action="continue")
+    if row.provider == help_card.PROVIDER:
+        return [go_on]
     return [
         messages.Suggestion(text=_("Read it again"), action="repeat"),
         messages.Suggestion(text=_("Ask more"), action="ask_more"),
-        messages.Suggestion(text=_("Go on reading"), action="continue"),
+        go_on,
     ]
 
 
@@ -59,7 +67,7 @@ def outcome(row: Interruption) -> messages.InterruptionResponse | messages.Inter
     code = row.error_code or "unknown"
     return messages.InterruptionError(
         interruption_id=row.pk, error_code=code, user_message=error_message(code),
-        fallback_action="continue" if code == "cancelled" else "retry", fallback=row.fallback)
+        fallback_action="continue" if code in NOT_TO_REPEAT else "retry", fallback=row.fallback)
 
 
 def _interruption_fields(row: Interruption, position: int | None) -> dict:
@@ -88,7 +96,7 @@ def room_interruption(row: Interruption) -> messages.RoomInterruption:
     """Return a question as the teacher sees it. Needs the row's enrollment."""
     return messages.RoomInterruption(
         **_interruption_fields(row, None), enrollment_id=row.enrollment_id, nickname=row.enrollment.nickname,
-        text_id=row.text_id, session_id=row.reading_session_id)
+        text_id=row.text_id, session_id=row.reading_session_id, flag=row.flag or None)
 
 
 def broadcast_view(row: Broadcast) -> dict:
@@ -98,6 +106,14 @@ def broadcast_view(row: Broadcast) -> dict:
     if row.kind == "focus":
         fields |= dict(text_id=row.target_id, word_index=row.word_index)
     return fields
+
+
+def text_view(text: Text) -> messages.TextView:
+    return messages.TextView(id=text.pk, title=text.title, words=text.word_count, revision=text.revision)
+
+
+def room_text_view(text: Text) -> messages.RoomTextView:
+    return messages.RoomTextView(**text_view(text).model_dump(), page_starts=text.page_starts)
 
 
 def focus_view(classroom: Classroom) -> messages.FocusView | None:
@@ -117,6 +133,11 @@ def queue_positions() -> dict:
     return {pk: place for place, pk in enumerate(waiting, start=1)}
 
 
+def positions_of(rows: Iterable[Interruption]) -> dict:
+    """Return `queue_positions()` if any of these waits; nothing is asked of the database if none does."""
+    return queue_positions() if any(row.state == State.QUEUED for row in rows) else {}
+
+
 def session_restored(reading_session: ReadingSession) -> messages.SessionRestored:
     """Return the whole state of a reading session. Its text, enrollment and class must be loaded already.
 
@@ -126,14 +147,14 @@ def session_restored(reading_session: ReadingSession) -> messages.SessionRestore
     rows = reading_session.interruptions.order_by("-created_at", "-pk")
     open_rows = list(rows.filter(state__in=Interruption.OPEN))
     recent = list(rows.exclude(state__in=Interruption.OPEN)[:RECENT_INTERRUPTIONS])
-    positions = queue_positions() if any(row.state == State.QUEUED for row in open_rows) else {}
+    positions = positions_of(open_rows)
     classroom, text = reading_session.enrollment.classroom, reading_session.text
     return messages.SessionRestored(
         restored=reading_session.connected_at is not None,
         session=messages.SessionView(
             id=reading_session.pk, nickname=reading_session.enrollment.nickname,
             active_seconds=reading_session.active_seconds),
-        text=messages.TextView(id=text.pk, title=text.title, words=text.word_count, revision=text.revision),
+        text=text_view(text),
         word_index=reading_session.word_index, furthest_word_index=reading_session.furthest_word_index,
         rev=reading_session.rev, status=reading_session.status,
         preferences=messages.Preferences(**reading_session.preferences),
@@ -189,12 +210,17 @@ def paragraph_counts(classroom_id: int) -> list[messages.ParagraphCount]:
 
 
 def classroom_state(classroom: Classroom) -> messages.ClassroomState:
-    """Return the whole state of a class for its dashboard; the last 50 questions, newest first."""
-    interruptions = (classroom.interruptions.filter(enrollment__removed_at=None).select_related("enrollment")
-                     .order_by("-created_at")[:RECENT_ROOM_INTERRUPTIONS])
+    """Return the whole state of a class for its dashboard; the last 50 questions, newest first, and flagged ones."""
+    rows = (classroom.interruptions.filter(enrollment__removed_at=None).select_related("enrollment")
+            .order_by("-created_at"))
+    interruptions = list(rows[:RECENT_ROOM_INTERRUPTIONS])
+    if len(interruptions) == RECENT_ROOM_INTERRUPTIONS:  # there may be older ones, and a flagged one must be seen
+        older = rows.filter(created_at__lt=interruptions[-1].created_at)
+        interruptions += older.exclude(flag="").filter(created_at__gt=database.now() - FLAGGED_STAYS)
     return messages.ClassroomState(
         id=classroom.pk, name=classroom.name, paused=classroom.paused, ai_enabled=classroom.ai_enabled,
-        focus=focus_view(classroom), students=student_views(classroom.pk),
+        focus=focus_view(classroom), texts=[room_text_view(text) for text in classroom.texts.all()],
+        students=student_views(classroom.pk),
         interruptions=[room_interruption(row) for row in interruptions],
         paragraph_counts=paragraph_counts(classroom.pk), broadcasts=_broadcasts(classroom),
         class_version=classroom.version, heartbeat_seconds=settings.DURATIONS.heartbeat)

@@ -1,6 +1,7 @@
 /* The teacher's room: what each message changes and which part of the page shows it. */
 
 import { indicator } from "./connection.js";
+import { _ } from "./i18n.js";
 import { ClassTools } from "./room/class-tools.js";
 import { openable } from "./room/door.js";
 import { Names } from "./room/names.js";
@@ -18,11 +19,12 @@ import { connect } from "./socket.js";
 const TIMES_EVERY = 20_000;
 
 const config = JSON.parse(byId("room-config").textContent);
-const room = new RoomState({ texts: config.texts, snapshot: config.state });
+const room = new RoomState({ snapshot: config.state });
 const socket = connect({
   path: config.socketPath,
   snapshotType: "CLASSROOM_STATE",
   signInUrl: byId("main").dataset.signInUrl,
+  noLongerMine: () => _("This class is no longer yours. Please go back to My classes."),
   onState: indicator(byId("connection")),
 });
 const names = new Names(room);
@@ -46,8 +48,10 @@ const say = new Say({ room, socket });
 socket.on("CLASSROOM_STATE", (snapshot, { timestamp }) => {
   setClock(timestamp);
   room.restore(snapshot);
+  text.restored();
   refreshAll();
 });
+socket.on("TEXT_REVISED", () => socket.restore()); // every place in it is another now
 socket.on("STUDENT_JOINED", ({ student }) => changeStudents({ students: [student] }));
 socket.on("STUDENT_PRESENCE", changeStudents);
 socket.on("STUDENT_PROGRESS", changeStudents);

@@ -23,9 +23,11 @@ from django.contrib.sessions.backends.db import SessionStore  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
-from classrooms import demo, services  # noqa: E402
+from classrooms import demo  # noqa: E402
 from classrooms.database import transaction  # noqa: E402
 from classrooms.models import Enrollment, Text, User, new_student_username  # noqa: E402
+from classrooms.services.classes import create_classroom  # noqa: E402
+from classrooms.services.texts import create_text  # noqa: E402
 from sessions.models import ReadingSession  # noqa: E402
 
 STORY = "the-lighthouse-keeper"
@@ -46,9 +48,9 @@ def fill(*, students: int, class_size: int) -> dict:
     """Make carol, her classes and their students; return what the load generator needs to be them."""
     carol = User(username="carol", role=User.Role.TEACHER, password=UNUSABLE_PASSWORD_PREFIX + "carol")
     carol.save()
-    classes = [services.create_classroom(teacher=carol, name=f"Class {number}")
+    classes = [create_classroom(teacher=carol, name=f"Class {number}")
                for number in range(1, -(-students // class_size) + 1)]
-    text = services.create_text(owner=carol, raw=demo.raw_text(STORY), classrooms=classes)
+    text = create_text(owner=carol, raw=demo.raw_text(STORY), classrooms=classes)
     with transaction():
         users = User.objects.bulk_create(
             User(username=new_student_username(), role=User.Role.STUDENT,

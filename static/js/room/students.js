@@ -110,5 +110,5 @@ export class StudentList {
 function placeOf(student, text) {
   if (student.status === "new" || !student.page) return "";
   if (!text) return format(_("p. {page}"), { page: student.page });
-  return format(_("p. {page} of {pages}"), { page: student.page, pages: text.pageCount });
+  return format(_("p. {page} of {pages}"), { page: student.page, pages: text.pageStarts.length });
 }
