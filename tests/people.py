@@ -89,10 +89,16 @@ def seat(classroom: Classroom, nickname: str, text: Text) -> Person:
                   ReadingSession.objects.create(enrollment=enrollment, text=text))
 
 
-@functools.cache  # hashing is slow on purpose; once is enough
 def hashed(secret: str) -> str:
+    """Return the hash of a secret, made once for each hasher: it is slow on purpose."""
+    from django.contrib.auth.hashers import get_hasher
+    return _hashed(secret, get_hasher().algorithm)
+
+
+@functools.cache
+def _hashed(secret: str, algorithm: str) -> str:
     from django.contrib.auth.hashers import make_password
-    return make_password(secret)
+    return make_password(secret, hasher=algorithm)
 
 
 def queued(person: Person, question: str = "What is a burrow?", **fields) -> Interruption:
