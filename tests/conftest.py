@@ -9,6 +9,7 @@ from asgiref.sync import sync_to_async
 from channels.layers import channel_layers
 from django.conf import settings as django_settings
 from django.db import connections
+from xdist.scheduler import LoadScopeScheduling
 
 from classrooms.models import User
 from classrooms.services.classes import create_classroom
@@ -26,6 +27,18 @@ django_settings.WHITENOISE_AUTOREFRESH = True
 # The suite runs in several processes at once: pytest-django gives each a database, and on Redis each needs its own names.
 if django_settings.REDIS_URLS:
     django_settings.CHANNEL_LAYERS["default"]["CONFIG"]["prefix"] += os.environ.get("PYTEST_XDIST_WORKER", "")
+
+
+class ByFile(LoadScopeScheduling):
+    """Keeps a file's tests in one process, and all that share one server and one Chromium too."""
+
+    def _split_scope(self, nodeid):
+        return "browser" if nodeid.startswith("tests/browser/") else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """Called where the suite runs in several processes."""
+    return ByFile(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -31,7 +31,7 @@ from sessions.models import Interruption, ReadingSession
 
 # Without its wrapper, which would start a second background: the fixture's is the only one, engine or none.
 application = site.application
-PATIENCE = 10.0  # seconds for a message that must come; never waited out when all is well
+PATIENCE = 30.0  # seconds for a message that must come; never waited out when all is well
 STORY = """The Keeper of Words
 
 Chapter 1

@@ -33,6 +33,7 @@ def test_from_the_log_in_to_a_class_with_a_text(opens, school):
     expect(page.locator("#students-empty")).to_contain_text(code)
     page.locator("#text-none").get_by_role("link", name="Add a text").click()
     page.locator("textarea").fill(PASTED)
+    page.get_by_role("button", name="See how it will look").click()
     page.get_by_role("button", name="Add it to the class").click()
     page.wait_for_url(re.compile(r"/classes/\d+/$"))
     room.is_live()
@@ -54,7 +55,7 @@ def test_an_empty_text_keeps_what_was_typed(opens, school):
     page = opens(school.carol, trouble=True)
     page.goto(f"{school.carol.path}texts/new/")
     page.get_by_label("Title").fill("Nothing")
-    page.get_by_role("button", name="Add it to the class").click()
+    page.get_by_role("button", name="See how it will look").click()
     expect(page.get_by_role("alert")).to_be_visible()
     expect(page.get_by_label("Title")).to_have_value("Nothing")
 
