@@ -111,6 +111,14 @@ def test_who_is_no_colleague_is_not_added(carol, alice, dan):
     assert len(bodies) == 1 and carol.classroom.teachers.get() == carol.user
 
 
+def test_a_user_name_does_not_pass_for_somebody_s_address(carol, dan):
+    """Administrators may name accounts by addresses; the one who has confirmed an address is not shadowed by a name."""
+    User.objects.create(username="dan@school.example")
+    assert add(carol, "dan@school.example").status_code == 400 and carol.classroom.teachers.get() == carol.user
+    named = User.objects.create(username="ines@school.example", email="ines@school.example", email_confirmed=True)
+    assert add(carol, "ines@school.example").status_code == 302 and named in carol.classroom.teachers.all()
+
+
 def test_colleagues_are_not_tried_without_end(carol, dan, settings):
     client = browser(carol)
     statuses = [add(carol, f"nobody {number}", client).status_code for number in range(settings.LIMITS.colleagues + 1)]
