@@ -142,6 +142,19 @@ async def test_a_removed_colleague_is_put_out_of_the_room(swift, deaf, serving_w
     assert (await stored(browser(trent).get, f"/classes/{carol.classroom.pk}/")).status_code == 404
 
 
+async def test_a_colleague_who_is_added_again_at_once_stays_in_the_room(swift, serving_without_engine, carol, trent):
+    """By mistake and back: the row that closed the room a moment ago must not close the one that opens now."""
+    await stored(add, carol, "trent")
+    await stored(browser(carol).post, f"/classes/{carol.classroom.pk}/teachers/{trent.user.pk}/remove/")
+    await stored(add, carol, "trent")
+    visitor = Conversation(trent, f"/ws/classrooms/{carol.classroom.pk}/")
+    assert await visitor.open()
+    await visitor.hears("CLASSROOM_STATE")
+    for _ in range(3):
+        await beat(visitor)
+    await visitor.leave()
+
+
 def test_one_may_leave_but_the_last_one_stays(carol, trent):
     remove = f"/classes/{carol.classroom.pk}/teachers/{{}}/remove/"
     client = browser(carol)

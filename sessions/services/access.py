@@ -96,6 +96,11 @@ def readmit_students(classroom: Classroom) -> None:
         enrollments__classroom=classroom, enrollments__removed_at=None)).delete()
 
 
+def readmit(user: User, classroom: Classroom) -> None:
+    """Take back what still closes a person's sockets of a class that is theirs again."""
+    Eviction.objects.filter(classroom=classroom, user=user).delete()
+
+
 def evict(user: User, *, code: int, classroom=None, session_key: str = "") -> None:
     """Write that the user's open sockets must close: those of a class, those of one log-in, or all.
 
