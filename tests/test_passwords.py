@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import threading
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -104,6 +105,20 @@ def test_the_old_password_is_not_guessed_without_end(carol, settings):
     client = browser(carol)
     assert [change(client, old=f"wrong {number}").status_code for number in range(limit + 1)] == [400] * limit + [429]
     assert change(client).status_code == 429
+
+
+def test_no_letter_is_written_while_somebody_waits(carol, mailbox, monkeypatch):
+    """By the time that it takes, an address that is known would differ from one that is not."""
+    threads = []
+
+    def render(*args):
+        threads.append(threading.current_thread().name)
+        return "written"
+
+    monkeypatch.setattr(letters, "render_to_string", render)
+    assert ask(Client()).status_code == 302
+    [letter] = sent()
+    assert letter.body == "written" and [name.startswith("letters") for name in threads] == [True]
 
 
 def test_a_letter_confirms_the_address_it_came_to_and_no_other(carol, mailbox):
