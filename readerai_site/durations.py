@@ -66,6 +66,7 @@ class Limits:
     pin_attempts: int = 10
     code_attempts: int = 10
     code_guesses: int = 100         # wrong codes after which an address is not listened to
+    newcomers: int = 200            # new nicknames in one class
     password_attempts: int = 6
     sign_ups: int = 60              # accounts or taken names from one address: a whole staff room has one
     letters: int = 20               # e-mails that one address may ask for

@@ -1,5 +1,6 @@
 """The two doors: a class code with nickname and PIN, a user name with a password. What opens, what is counted."""
 
+import dataclasses
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -145,6 +146,15 @@ def test_thirty_of_a_school_come_in_behind_one_address(classroom, alice):
         assert join(Client(), classroom, f"student {number}", "1234").status_code == 302
     for _ in range(30):
         assert join(Client(), classroom, "alice", "1234").status_code == 302
+
+
+def test_a_class_is_not_filled_with_nicknames_and_who_is_in_it_comes_back(classroom, alice, trent, settings):
+    settings.LIMITS = dataclasses.replace(settings.LIMITS, newcomers=3)
+    statuses = [join(Client(), classroom, f"made up {number}").status_code for number in range(5)]
+    assert statuses == [302] * 3 + [429] * 2
+    assert classroom.enrollments.filter(nickname__startswith="made up").count() == 3
+    assert join(Client(), classroom, "alice", "1234").status_code == 302
+    assert join(Client(), trent.classroom).status_code == 302
 
 
 def test_a_closed_class_opens_to_nobody(client, classroom, alice):

@@ -53,7 +53,8 @@ def open_classroom(code: str) -> Classroom:
 def join_classroom(*, code: str, nickname: str, pin: str, address: str) -> Enrollment:
     """Return the enrollment of a nickname in a class, made at the first visit; the same door for coming back.
 
-    Raises WrongCode, WrongPin, TooManyAttempts (wrong codes from one address, wrong PINs of one nickname).
+    Raises WrongCode, WrongPin, TooManyAttempts (wrong codes from one address, wrong PINs of one nickname, new nicknames
+    in one class).
     """
     # A school behind one address mistypes, so after its first wrong codes a right one still opens. A machine
     # guesses: after many times as many nothing from there is looked up any more.
@@ -72,6 +73,10 @@ def join_classroom(*, code: str, nickname: str, pin: str, address: str) -> Enrol
         return enrollment
     if classroom.enrollments.filter(nickname_key=nickname_key(nickname)).exists():
         raise WrongPin
+    # The code stands on a board. A program that knows it must not fill the class, each of its students with a day's
+    # questions of their own.
+    if not attempts.count_attempt("newcomer", str(classroom.pk), limit=settings.LIMITS.newcomers):
+        raise attempts.TooManyAttempts
     return enroll(classroom, nickname=nickname, pin=pin)
 
 
