@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from readerai_site.durations import Durations
-from sessions.llm import MAX_REPLY_BYTES
+from sessions.llm import MAX_MODEL_NAME, MAX_REPLY_BYTES
 from tests.engines import ear, engines, row_of
 from tests.people import queued, stored
 
@@ -152,6 +152,14 @@ async def test_a_megabyte_is_cut_off(alice, model):
     assert outcome["truncated"] is True and row.truncated and row.state == "answered"
     assert MAX_REPLY_BYTES - 4 < len(row.response_text.encode()) <= MAX_REPLY_BYTES
     assert len(model.requests) == 1
+
+
+async def test_an_odd_name_and_a_nul_cost_nobody_the_answer(alice, model):
+    """PostgreSQL takes neither: the outcome could not be stored, over and over, until the question was overdue."""
+    model.behaves("odd_name")
+    model.says("A burrow\x00 is a home.")
+    outcome, _, row = await asked(alice)
+    assert (outcome["responseText"], row.attempt, len(row.model)) == ("A burrow is a home.", 1, MAX_MODEL_NAME)
 
 
 async def test_the_models_own_limit_marks_the_answer(alice, model):
