@@ -17,7 +17,7 @@ urlpatterns = [
     path("account/email/<str:token>/", accounts.email_confirm, name="email_confirm"),
     path("password/reset/", accounts.password_reset, name="password_reset"),
     path("password/reset/sent/", accounts.password_reset_sent, name="password_reset_sent"),
-    path("password/reset/<str:uidb64>/<str:token>/", accounts.PasswordResetConfirm.as_view(),
+    path("password/reset/<str:uidb64>/<str:token>/", accounts.password_reset_confirm,
          name="password_reset_confirm"),
     path("classes/", classes.classes, name="classes"),
     path("classes/new/", classes.classroom_new, name="classroom_new"),

@@ -26,8 +26,10 @@ from environment import DEV_LOCK, ROOT, Refusal, plain_errors, prepare, python_v
 
 SUPPORTED = ("3.11", "3.12", "3.13")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# A file of tests stays in one process: its fixtures are made once, and what one test leaves no other file meets.
+PROCESSES = ("-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadfile")
 # A test that hangs shows where, long before anybody's patience ends.
-PYTEST = ("-m", "pytest", "-o", "faulthandler_timeout=300")
+PYTEST = ("-m", "pytest", "-o", "faulthandler_timeout=300", *PROCESSES)
 # Settings of an installation that must not colour the tests.
 UNSET = ("DATABASE_URL", "REDIS_URL", "REDIS_PREFIX", "TUTOR_EMBEDDED", "HOST", "PORT", "PUBLIC_ORIGINS", "ALLOWED_HOSTS",
          "HTTPS", "BEHIND_PROXY", "DEBUG", "SECRET_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL", "TUTOR_MODEL",

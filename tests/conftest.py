@@ -2,10 +2,12 @@
 
 import asyncio
 import dataclasses
+import os
 
 import pytest
 from asgiref.sync import sync_to_async
 from channels.layers import channel_layers
+from django.conf import settings as django_settings
 from django.db import connections
 
 from classrooms.models import User
@@ -18,6 +20,12 @@ from sessions.llm import ranking
 from sessions.services import help_card, texts
 from tests import people
 from tests.scripted_model import ScriptedModel
+
+# Each test client loads the middleware, and each time whitenoise would look at all static files: 66 ms.
+django_settings.WHITENOISE_AUTOREFRESH = True
+# The suite runs in several processes at once: pytest-django gives each a database, and on Redis each needs its own names.
+if django_settings.REDIS_URLS:
+    django_settings.CHANNEL_LAYERS["default"]["CONFIG"]["prefix"] += os.environ.get("PYTEST_XDIST_WORKER", "")
 
 
 @pytest.fixture(autouse=True)

@@ -90,15 +90,15 @@ def seat(classroom: Classroom, nickname: str, text: Text) -> Person:
 
 
 def hashed(secret: str) -> str:
-    """Return a secret as it is stored. Hashed by the test's own hasher: another's is replaced at the next log-in, and with
-    it every log-in of that person ends."""
-    return _hashed(secret, settings.PASSWORD_HASHERS[0])
+    """Return the hash of a secret, made once for each hasher: it is slow on purpose."""
+    from django.contrib.auth.hashers import get_hasher
+    return _hashed(secret, get_hasher().algorithm)
 
 
-@functools.cache  # hashing is slow on purpose; once is enough
-def _hashed(secret: str, hasher: str) -> str:
+@functools.cache
+def _hashed(secret: str, algorithm: str) -> str:
     from django.contrib.auth.hashers import make_password
-    return make_password(secret)
+    return make_password(secret, hasher=algorithm)
 
 
 def queued(person: Person, question: str = "What is a burrow?", **fields) -> Interruption:

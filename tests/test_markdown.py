@@ -140,7 +140,8 @@ def test_a_paragraph_of_nothing_but_signs_is_shown_as_it_stands():
 
 
 @given(st.lists(st.sampled_from([
-    "word", "other", "*", "**", "_", "`", "[", "](x)", "# ", "- ", "1. ", "> ", "\n", "\n\n", "    ", "<b>", "&amp;", "\u00ad",
+    "word", "other", "*", "**", "_", "`", "[", "](x)", "# ", "- ", "1. ", "> ", "\n", "\n\n", "    ", "<b>", "&amp;",
+    "\u00ad",
     "\u200d", "!", ".", "e\u0301", "---", "\\", "~~~\n", " ", "\ufeff"]), max_size=60).map("".join))
 def test_words_pages_and_marks_hold_together_for_any_markdown(raw):
     try:
@@ -171,4 +172,5 @@ def test_a_page_groups_lists_and_quotations_and_steps_down_one_heading_at_a_time
     assert [(block["tag"], len(block["passages"])) for block in blocks] == [
         ("h2", 1), ("p", 1), ("h2", 1), ("p", 1), ("ol", 3), ("p", 1), ("ol", 1), ("blockquote", 2), ("h3", 1), ("p", 1),
         ("h2", 1), ("p", 1), ("h3", 1)]
-    assert blocks_of([Passage(kind="heading", level=3, body="A page may begin deep", number=0, first_word=9)])[0]["tag"] == "h2"
+    deep = Passage(kind="heading", level=3, body="A page may begin deep", number=0, first_word=9)
+    assert blocks_of([deep])[0]["tag"] == "h2"

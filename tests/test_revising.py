@@ -37,7 +37,8 @@ def cited(text: Text, phrase: str, **more) -> dict:
 
 
 def place(person) -> tuple:
-    return ReadingSession.objects.values_list("word_index", "furthest_word_index", "status").get(pk=person.reading_session.pk)
+    return ReadingSession.objects.values_list("word_index", "furthest_word_index", "status").get(
+        pk=person.reading_session.pk)
 
 
 def put(person, **fields) -> None:
@@ -72,7 +73,8 @@ def test_questions_and_their_quotations_move(alice, story):
     asked = queued(alice, word_index=index_of(story, "pangram"), paragraph=2, state="answered", citations=[
         cited(story, QUOTE), cited(story, "sleep in theirs"), {"paragraph": 4, "quote": "no such words", "verified": False}])
     failed = queued(alice, word_index=0, state="failed", error_code="busy", fallback={
-        "responseText": "It says so.", "provider": "passage_helper", "citations": [cited(story, "by the light of a small lamp.")]})
+        "responseText": "It says so.", "provider": "passage_helper",
+        "citations": [cited(story, "by the light of a small lamp.")]})
     revised = edit(story, LONGER.replace("sleep in theirs", "sleep there").replace("The quick", "A preface.\n\nThe quick"))
     asked.refresh_from_db()
     failed.refresh_from_db()
@@ -96,7 +98,8 @@ def test_the_focus_of_every_class_moves(carol, trent, story):
 def test_other_words_about_the_text_alone_are_no_new_revision(alice, carol, story):
     put(alice, word_index=9)
     story.refresh_from_db()
-    same = revise_text(story, TextChoices(raw=STORY.replace("\n", "\n\n\n"), title="Renamed", level="ages 6 to 8"), revision=1)
+    same = revise_text(
+        story, TextChoices(raw=STORY.replace("\n", "\n\n\n"), title="Renamed", level="ages 6 to 8"), revision=1)
     assert (same.revision, same.title, same.level) == (1, "Renamed", "ages 6 to 8")
     assert Classroom.objects.get(pk=carol.classroom.pk).version == 0 and place(alice)[0] == 9
     assert Text.objects.get().source.body == STORY.replace("\n", "\n\n\n")
@@ -115,12 +118,14 @@ def test_an_answer_that_was_under_way_quotes_nothing_from_the_old_text(alice, st
     queued(alice)
     claim = queue.claim()
     edit(story)
-    queue.finish(claim, queue.Answer(text="It is.", type="text", provider="passage_helper", citations=[cited(story, "a burrow")]))
+    queue.finish(claim, queue.Answer(
+        text="It is.", type="text", provider="passage_helper", citations=[cited(story, "a burrow")]))
     assert Interruption.objects.get().citations == [{"paragraph": 2, "quote": "a burrow", "verified": False}]
     queued(alice)
     claim = queue.claim()
     story.refresh_from_db()
-    queue.finish(claim, queue.Answer(text="It is.", type="text", provider="passage_helper", citations=[cited(story, "a burrow")]))
+    queue.finish(claim, queue.Answer(
+        text="It is.", type="text", provider="passage_helper", citations=[cited(story, "a burrow")]))
     assert Interruption.objects.latest("created_at").citations[0]["verified"]
 
 
@@ -140,7 +145,8 @@ async def test_open_pages_learn_of_it_and_a_fresh_one_agrees(swift, serving_with
         assert fresh["payload"]["interruptions"][0]["wordIndex"] == 46
         await agrees(bob, pages[1])
         assert pages[2].state["texts"][0] == {
-            "id": story.pk, "title": story.title, "words": revised.word_count, "revision": 2, "pageStarts": revised.page_starts}
+            "id": story.pk, "title": story.title, "words": revised.word_count, "revision": 2,
+            "pageStarts": revised.page_starts}
         rows = {row["nickname"]: row["wordIndex"] for row in pages[2].state["students"]}
         assert rows == {"alice": 46, "bob": 0}
 
@@ -158,7 +164,8 @@ async def test_what_was_counted_in_the_old_text_is_refused_and_not_kept(swift, s
         assert (taken["type"], taken["payload"]["paragraph"]) == ("INTERRUPTION_ACKNOWLEDGED", 1)
 
 
-async def test_a_page_that_was_told_nothing_learns_from_its_heartbeat(deaf, swift, serving_without_engine, alice, carol, story):
+async def test_a_page_that_was_told_nothing_learns_from_its_heartbeat(
+        deaf, swift, serving_without_engine, alice, carol, story):
     async with reader(alice) as a, room(carol) as c:
         await stored(edit, story)
         for conversation, page in ((a, StudentPage(a)), (c, RoomPage(c))):

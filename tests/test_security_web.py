@@ -90,7 +90,7 @@ def test_an_unknown_name_costs_what_a_known_one_does(carol, alice, evaluated):
     for name in ("carol", "nobody", alice.user.username):
         evaluated.clear()
         assert log_in(name, REMOTE_ADDR=f"192.0.2.{len(name)}").status_code == 400
-        assert evaluated == ["wrong"], name
+        assert len(evaluated) == 1, name  # a student's unusable password: Django hashes one of its own making
 
 
 def test_a_disabled_account_is_told_the_same_for_the_same_work(carol, evaluated):

@@ -67,7 +67,8 @@ def test_going_back_from_the_preview_loses_nothing(carol):
         "body": fields["body"], "level": "ages 6", "format": "markdown"}
     assert form["classrooms"].value() == [str(carol.classroom.pk)]
     # A mistake loses nothing either: what the file held stands in the box.
-    response = client.post("/texts/new/", {"file": SimpleUploadedFile("hen.txt", b"a hen stood here, and it was raining on her.")})
+    hen = SimpleUploadedFile("hen.txt", b"a hen stood here, and it was raining on her.")
+    response = client.post("/texts/new/", {"file": hen})
     assert response.status_code == 400 and "title" in response.context["form"].errors
     assert response.context["form"]["body"].value() == "a hen stood here, and it was raining on her."
 

@@ -123,7 +123,6 @@ def password_reset_sent(request):
 class PasswordResetConfirm(PasswordResetConfirmView):
     """What the link in the letter opens. Django checks it, and keeps its secret out of the address from then on."""
 
-    http_method_names = ("get", "head", "post")
     form_class = NewPasswordForm
     template_name = "classrooms/password_reset_confirm.html"
     success_url = reverse_lazy("login")
@@ -141,6 +140,10 @@ class PasswordResetConfirm(PasswordResetConfirmView):
 
     def form_invalid(self, form):
         return self.render_to_response(self.get_context_data(form=form), status=400)
+
+
+# Django's view answers any method where the link is wrong.
+password_reset_confirm = require_http_methods(["GET", "HEAD", "POST"])(PasswordResetConfirm.as_view())
 
 
 def _ask_to_confirm(request, user) -> None:
