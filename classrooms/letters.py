@@ -40,4 +40,4 @@ def _send(subject: str, template: str, context: dict, to: str, language: str) ->
 def link(request, name: str, *args) -> str:
     """Return the address of a page for a letter: on the public origin, where one is set, whatever the request says."""
     path = reverse(name, args=args)
-    return settings.PUBLIC_ORIGINS[0].rstrip("/") + path if settings.PUBLIC_ORIGINS else request.build_absolute_uri(path)
+    return settings.PUBLIC_ORIGINS[0] + path if settings.PUBLIC_ORIGINS else request.build_absolute_uri(path)

@@ -105,9 +105,10 @@ def test_passwords_and_pins_are_hashed_by_argon2(carol, alice):
     assert django_settings.PASSWORD_HASHERS[0] == "django.contrib.auth.hashers.Argon2PasswordHasher"
 
 
-@pytest.mark.parametrize("environment", [PUBLIC, {"HTTPS": "1"}, {"BEHIND_PROXY": "1"}], ids=["public", "https", "proxy"])
+@pytest.mark.parametrize("environment", [PUBLIC, {"HTTPS": "1"}, {"BEHIND_PROXY": "1"}, {"HOST": "0.0.0.0"}],
+                         ids=["public", "https", "proxy", "a classroom's network"])
 @pytest.mark.parametrize("key", ["changeme", "…", "a" * 60, "django-insecure-" + "abcdefghij" * 5])
-def test_a_public_site_refuses_a_key_that_can_be_guessed(tmp_path, environment, key):
+def test_a_site_for_others_refuses_a_key_that_can_be_guessed(tmp_path, environment, key):
     refused = python("manage.py", "check", data_dir=tmp_path, SECRET_KEY=key, **environment)
     _, errors = refused.communicate(timeout=60)
     assert refused.returncode != 0 and "SECRET_KEY can be guessed" in errors and key not in errors
