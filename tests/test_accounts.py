@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.contrib.auth import authenticate
 from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
 
 from classrooms import models
 from classrooms.models import CODE_ALPHABET, AttemptCount, Classroom, Enrollment, User, new_code, new_student_username
@@ -80,6 +81,9 @@ def test_the_backend_opens_with_code_nickname_and_pin_only(alice):
     assert authenticate(None, **right | {"pin": "1235"}) is None
     assert authenticate(None, **right | {"nickname": "carol"}) is None
     assert authenticate(None, username=alice.user.username, password="1234") is None
+    for closed in ({"is_open": False}, {"is_open": True, "archived_at": timezone.now()}):
+        Classroom.objects.filter(pk=alice.classroom.pk).update(**closed)
+        assert authenticate(None, **right) is None, closed
 
 
 def test_parallel_guesses_are_all_counted(transactional_db):

@@ -12,10 +12,11 @@ from django.test.utils import CaptureQueriesContext
 from classrooms.models import Classroom, User
 from classrooms.services.classes import LastTeacher, archive_classroom, remove_teacher, unarchive_classroom
 from classrooms.services.roster import remove_student
-from sessions.errors import SessionGone
+from sessions.errors import NotFound, SessionGone
 from sessions.messages.client import StudentInterruption
-from sessions.models import Eviction, Interruption
+from sessions.models import Broadcast, Eviction, Interruption
 from sessions.services import questions
+from sessions.services.classes import tell_class
 from sessions.writes import ReceiptKey, run_batch
 from tests.people import Conversation, beat, browser, queued, reader, room, seat, stored
 
@@ -140,6 +141,20 @@ async def test_a_removed_colleague_is_put_out_of_the_room(swift, deaf, serving_w
         await beat(own)
     await visitor.leave()
     assert (await stored(browser(trent).get, f"/classes/{carol.classroom.pk}/")).status_code == 404
+
+
+def test_who_no_longer_teaches_a_class_says_nothing_in_it(carol, trent):
+    """From a socket that is not closed yet: the look-up of the class is what refuses, not the closing."""
+    def say(teacher):
+        return tell_class(teacher.user, carol.classroom.pk, kind="announcement", text="Listen!",
+                          receipt=ReceiptKey(uuid.uuid4(), "BROADCAST", bytes(32)))
+
+    add(carol, "trent")
+    say(trent)
+    browser(carol).post(f"/classes/{carol.classroom.pk}/teachers/{trent.user.pk}/remove/")
+    with pytest.raises(NotFound):
+        say(trent)
+    assert Broadcast.objects.count() == 1 == Classroom.objects.get(pk=carol.classroom.pk).version
 
 
 async def test_a_colleague_who_is_added_again_at_once_stays_in_the_room(swift, serving_without_engine, carol, trent):
