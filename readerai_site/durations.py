@@ -65,9 +65,10 @@ class Limits:
     batch: int = 64                 # sockets' writes in one commit
     pin_attempts: int = 10
     code_attempts: int = 10
-    code_guesses: int = 100         # wrong codes after which an address is not listened to
+    code_guesses: int = 2_000       # wrong codes after which an address is not listened to: a school mistypes hundreds
+    newcomers: int = 200            # new nicknames in one class
     password_attempts: int = 6
-    sign_ups: int = 60              # accounts or taken names from one address: a whole staff room has one
+    sign_ups: int = 200             # sign-up forms sent from one address: a whole staff room has one, and mistypes
     letters: int = 20               # e-mails that one address may ask for
     letters_to: int = 3             # e-mails that may be asked for to one mailbox, and by one account
     colleagues: int = 20            # unknown names that one teacher may try for a co-teacher

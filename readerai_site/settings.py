@@ -52,7 +52,8 @@ DEBUG = env_flag("DEBUG")
 # ---- Who may talk to us
 
 HOST = os.environ.get("HOST", "127.0.0.1")
-PUBLIC_ORIGINS = env_list("PUBLIC_ORIGINS")  # https://read.school.example
+# https://read.school.example; with a slash at its end, as browsers show it, no socket's origin would ever be equal to it.
+PUBLIC_ORIGINS = [origin.rstrip("/") for origin in env_list("PUBLIC_ORIGINS")]
 # A classroom's own network: any of this machine's addresses is as good as another.
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS") or (
     [urlparse(origin).hostname for origin in PUBLIC_ORIGINS]
@@ -63,9 +64,11 @@ BEHIND_PROXY = env_flag("BEHIND_PROXY")
 if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 PUBLIC = bool(HTTPS or BEHIND_PROXY or PUBLIC_ORIGINS)
-if DEBUG and PUBLIC:
-    raise ImproperlyConfigured("DEBUG shows settings and data to everyone: leave it unset where the site is public.")
-if (HTTPS or BEHIND_PROXY or PUBLIC_ORIGINS) and (
+# A classroom's network is not public, but there are others in it.
+FOR_OTHERS = PUBLIC or not {"localhost", "127.0.0.1", "::1", "[::1]"}.issuperset(ALLOWED_HOSTS)
+if DEBUG and FOR_OTHERS:
+    raise ImproperlyConfigured("DEBUG shows settings and data to everyone: leave it unset where others reach the site.")
+if FOR_OTHERS and (
         len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5 or SECRET_KEY.startswith("django-insecure-")):
     raise ImproperlyConfigured(
         "SECRET_KEY can be guessed, and with it every log-in: leave it unset, or give 50 random characters.")

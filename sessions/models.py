@@ -204,8 +204,9 @@ class Ticket(models.Model):
     token_hash = models.CharField(max_length=64, primary_key=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     path = models.CharField(max_length=120)
-    # Of the log-in or token that asked: the socket ends with it.
+    # Of the log-in or token that asked: the socket ends with it, and at that log-in's hour (null: a token has none).
     key_hash = models.CharField(max_length=64, default="", db_default="")
+    log_in_until = models.DateTimeField(null=True)
     expires_at = models.DateTimeField()
 
 

@@ -17,7 +17,7 @@ from classrooms.signals import (
 )
 from sessions import events, messages
 from sessions.services import revising, snapshots
-from sessions.services.access import evict, evict_students, readmit_students
+from sessions.services.access import evict, evict_students, readmit, readmit_students
 from sessions.sockets import COME_BACK, NOT_LOGGED_IN, REMOVED
 
 
@@ -57,18 +57,24 @@ def carry_places_over(sender, text, words, **kwargs):
 
 
 @receiver(m2m_changed, sender=Classroom.teachers.through)
-def close_rooms(sender, instance, action, reverse, pk_set, **kwargs):
-    """Close the rooms of a teacher who no longer teaches a class, from whichever side that was said."""
+def close_or_open_rooms(sender, instance, action, reverse, pk_set, **kwargs):
+    """Close the rooms of a teacher who no longer teaches a class, from whichever side that was said.
+
+    One who is added again at once finds theirs open.
+    """
     if action == "pre_clear":
         pk_set = set((instance.classrooms if reverse else instance.teachers).values_list("pk", flat=True))
-    elif action != "post_remove":
+    elif action not in ("post_remove", "post_add"):
         return
     if reverse:
         pairs = [(instance, classroom) for classroom in Classroom.objects.filter(pk__in=pk_set)]
     else:
         pairs = [(teacher, instance) for teacher in User.objects.filter(pk__in=pk_set)]
     for teacher, classroom in pairs:
-        evict(teacher, code=REMOVED, classroom=classroom)
+        if action == "post_add":
+            readmit(teacher, classroom)
+        else:
+            evict(teacher, code=REMOVED, classroom=classroom)
 
 
 @receiver(user_logged_out)

@@ -19,6 +19,7 @@ NAME, E_MAIL, PHONE = "[name]", "[e-mail address]", "[phone number]"
 # Nicknames and user names that are also said of nobody in particular.
 _EVERYDAY = STOPWORDS | {"teacher", "student", "pupil", "class", "school", "admin", "user", "test", "reader", "demo"}
 _SHORTEST = 2  # letters; one letter or a bare number names nobody
+_DIGITS = "0123456789"
 
 _E_MAIL = re.compile(
     r"[\w.+'-]{1,64}(?:@|\s?[(\[]\s?at\s?[)\]]\s?)[\w-]{1,63}(?:(?:\.|\s?[(\[]\s?dot\s?[)\]]\s?)[\w-]{1,63}){1,5}"
@@ -85,10 +86,13 @@ def _without_names(typed: str, names: Iterable[str], text: Book) -> str:
                 spans += [found.span() for found in re.finditer(re.escape(name), typed)]
             continue
         keys = [key for key, _, _ in _words(name)]
-        # Anna Maria is also written annamaria and called Anna.
+        # Anna Maria is also written annamaria and called Anna; Mia2012 is called Mia.
         for wanted in [keys, ["".join(keys)], *([key] for key in keys)] if len(keys) > 1 else [keys]:
             if _names_somebody(wanted) and wanted[0] in present:
                 spans += _places(words, wanted, typed, text)
+        for called in {key.rstrip(_DIGITS) for key in keys} - {*keys}:
+            if _names_somebody([called]) and called in present:
+                spans += _places(words, [called], typed, text, is_word=True)
     for start, end in sorted(_joined(spans), reverse=True):
         typed = typed[:start] + NAME + typed[end:]
     return typed
@@ -98,8 +102,11 @@ def _names_somebody(keys: list[str]) -> bool:
     return sum(letter.isalpha() for key in keys for letter in key) >= _SHORTEST
 
 
-def _places(words: list, wanted: list[str], typed: str, text: Book) -> list[tuple[int, int]]:
-    """Return where a name stands in what was typed and is not the text's; with a child's "alices book" too."""
+def _places(words: list, wanted: list[str], typed: str, text: Book, *, is_word: bool = False) -> list[tuple[int, int]]:
+    """Return where a name stands in what was typed and is not the text's; with a child's "alices book" too.
+
+    What `is_word` beside a name, as the fox in Fox7, is one only where it is written as one.
+    """
     found = []
     for at in range(len(words) - len(wanted) + 1):
         keys = [key for key, _, _ in words[at:at + len(wanted)]]
@@ -108,7 +115,7 @@ def _places(words: list, wanted: list[str], typed: str, text: Book) -> list[tupl
             continue
         start, end = words[at][1], words[at + len(wanted) - 1][2]
         # A word of every day is a name only with a capital inside a sentence: Will, not will.
-        if len(wanted) == 1 and wanted[0] in _EVERYDAY and not _is_written_as_name(typed, start):
+        if (is_word or len(wanted) == 1 and wanted[0] in _EVERYDAY) and not _is_written_as_name(typed, start):
             continue
         found.append((start, end))
     return found

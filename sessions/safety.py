@@ -7,7 +7,7 @@ here decides what is answered, and no list finds everything: docs/security.md sa
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 SELF_HARM = "self_harm"  # the flag of a question; a teacher sees why
 
@@ -100,23 +100,23 @@ _WORD_WITH_DIGITS = re.compile(r"\b(?=\w*[^\W\d])\w*\d\w*\b")
 _DIGITS_AS_LETTERS = str.maketrans("013457", "oieast")
 
 
-def worry_in(*typed: str, passages: Callable[[], Iterable[str]]) -> str:
+def worry_in(*typed: str, book: Callable[[], str]) -> str:
     """Return SELF_HARM if something that a student typed says it, else "".
 
-    `passages` returns the text that is read. It is called only for a phrase that seems to be asked about: the text's
-    own words, asked about as words, are no worry. Said as one's own they are, whatever the text says.
+    `book` returns the text that is read, made `plain`. It is called only for a phrase that seems to be asked about: the
+    text's own words, asked about as words, are no worry. Said as one's own they are, whatever the text says.
     """
     for text in typed:
-        plain = _plain(text)
-        if not _HINT.search(plain):
+        said = plain(text)
+        if not _HINT.search(said):
             continue
-        for found in _WORRYING.finditer(plain):
-            if not (_is_asked_about(plain, found, text) and _stands_in(passages(), found[0])):
+        for found in _WORRYING.finditer(said):
+            if not (_is_asked_about(said, found, text) and f" {found[0].strip()} " in f" {book()} "):
                 return SELF_HARM
     return ""
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return a text as the phrases read it: accents, case, apostrophes and digits that stand for letters are gone."""
     text = text.casefold()
     if not text.isascii():
@@ -129,13 +129,9 @@ def _plain(text: str) -> str:
     return text.replace("my self", "myself")
 
 
-def _is_asked_about(plain: str, found: re.Match, typed: str) -> bool:
+def _is_asked_about(said: str, found: re.Match, typed: str) -> bool:
     """True when the sentence around a phrase asks about words, or words are quoted."""
-    start = plain.rfind(" . ", 0, found.start()) + 1
-    end = plain.find(" . ", found.end())
-    around = plain[start:found.start()] + " " + plain[found.end():end if end >= 0 else len(plain)]
+    start = said.rfind(" . ", 0, found.start()) + 1
+    end = said.find(" . ", found.end())
+    around = said[start:found.start()] + " " + said[found.end():end if end >= 0 else len(said)]
     return bool(_ASKS_ABOUT_WORDS.search(around) or _QUOTE_MARKS.search(typed))
-
-
-def _stands_in(passages: Iterable[str], phrase: str) -> bool:
-    return f" {phrase.strip()} " in f" {_plain(' '.join(passages))} "

@@ -18,7 +18,7 @@ from readerai_site.durations import Durations
 from sessions import events
 from sessions.background import Background
 from sessions.llm import ranking
-from sessions.services import texts
+from sessions.services import help_card, texts
 from tests import people
 from tests.scripted_model import ScriptedModel
 
@@ -46,6 +46,7 @@ def fresh_texts():
     """Texts are remembered by number and revision, which a flushed database gives out again."""
     texts._outline.cache_clear()
     texts.paragraphs.cache_clear()
+    help_card.plain_text.cache_clear()
     ranking._indexes.clear()
 
 

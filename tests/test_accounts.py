@@ -6,7 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.contrib.auth import authenticate
 from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
 
+from classrooms import models
 from classrooms.models import CODE_ALPHABET, AttemptCount, Classroom, Enrollment, User, new_code, new_student_username
 from classrooms.services.attempts import TooManyAttempts, attempts_used_up, count_attempt, forget_attempts
 from classrooms.services.classes import classroom_for_user
@@ -32,6 +34,12 @@ def test_codes_come_from_31_signs_that_are_not_mistaken():
     assert len(CODE_ALPHABET) == len(set(CODE_ALPHABET)) == 31 and not set(CODE_ALPHABET) & set("01ILO")
     codes = {new_code() for _ in range(500)}
     assert len(codes) == 500 and all(re.fullmatch(f"[{CODE_ALPHABET}]{{8}}", code) for code in codes)
+
+
+def test_codes_and_user_names_come_from_the_generator_that_cannot_be_predicted(monkeypatch):
+    monkeypatch.setattr(models.secrets, "choice", lambda signs: signs[-1])
+    monkeypatch.setattr(models.secrets, "token_hex", lambda size: "5" * size)
+    assert new_code() == "Z" * 8 and new_student_username() == "s-" + "5" * 12
 
 
 def test_a_students_user_name_tells_nothing():
@@ -73,6 +81,9 @@ def test_the_backend_opens_with_code_nickname_and_pin_only(alice):
     assert authenticate(None, **right | {"pin": "1235"}) is None
     assert authenticate(None, **right | {"nickname": "carol"}) is None
     assert authenticate(None, username=alice.user.username, password="1234") is None
+    for closed in ({"is_open": False}, {"is_open": True, "archived_at": timezone.now()}):
+        Classroom.objects.filter(pk=alice.classroom.pk).update(**closed)
+        assert authenticate(None, **right) is None, closed
 
 
 def test_parallel_guesses_are_all_counted(transactional_db):

@@ -84,7 +84,7 @@ def test_a_class_is_opened_and_changed(carol, alice):
         "role": "teacher", "student": 1, "classroom": 2, "code": "AAAABBBB", "teachers": [1], "id": 5, "paused": True,
         "ai_enabled": False, "version": 9, "archivedAt": 1.0}.items()),
     {"name": ""}, {"name": " "}, {"name": None}, {"name": "a\x07b"}, {"name": "a\u202eb"}, {"name": "x" * 101},
-    {"name": ["Hers"]}, {"aiEnabled": 1}, {"aiEnabled": "false"}, {"isOpen": None}, [], "Hers", 7])
+    {"name": ["Hers"]}, {"name": 7}, {"aiEnabled": 1}, {"aiEnabled": "false"}, {"isOpen": None}, [], "Hers", 7])
 def test_what_may_not_be_set_changes_nothing(carol, body):
     before = Classroom.objects.filter(pk=carol.classroom.pk).values().get()
     said = program(carol).patch(of(carol), body)

@@ -1,9 +1,11 @@
 """How programs come in and are put out: a teacher's token, and sockets that end with the log-in that opened them."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import pytest
+from django.contrib.sessions.backends.db import SessionStore
 from django.core.cache import cache
 from django.db import connection
 from rest_framework.authtoken.models import Token
@@ -12,6 +14,8 @@ from classrooms.api.tokens import AddressThrottle
 from classrooms.models import User
 from classrooms.services.tokens import issue_token, token_key
 from sessions.models import Eviction
+from sessions.pulse import pulse
+from sessions.services import access
 from tests.people import Conversation, beat, browser, stored
 from tests.rest import Program, program
 
@@ -185,6 +189,33 @@ async def test_logging_out_closes_the_sockets_of_its_tickets(swift, deaf, servin
     await beat(by_token)  # a program's log-in is another
     for conversation in (by_cookie, by_token):
         await conversation.leave()
+
+
+async def test_a_ticket_prolongs_no_log_in(swift, serving_without_engine, alice, carol):
+    """Asked for in the last hour of a log-in, it opens a socket for that hour and not for twelve more."""
+    ends = time.time() - 12 * 3600 + 60
+
+    def nearly_over(person):
+        store = SessionStore(person.cookie)
+        store.update({"auth_at": ends, "last_activity": time.time()})
+        store.save()
+
+    for person, path, first in ((alice, f"sessions/{alice.reading_session.pk}/ticket/", "SESSION_RESTORED"),
+                                (carol, f"classrooms/{carol.classroom.pk}/ticket/", "CLASSROOM_STATE")):
+        await stored(nearly_over, person)
+        conversation = await opened_by(program(person), path, first)
+        (consumer,) = (*pulse().readers, *pulse().rooms)
+        assert consumer.access.until.timestamp() == pytest.approx(ends + 12 * 3600)
+        await conversation.leave()
+
+
+async def test_a_ticket_given_out_while_its_log_in_ended_opens_nothing(serving_without_engine, alice):
+    """The request that asked was let in before the log-out, and its ticket was written after it."""
+    path = f"/ws/sessions/{alice.reading_session.pk}/"
+    await stored(browser(alice).post, "/logout/")
+    ticket = await stored(access.issue_ticket, alice.user, path=path, log_in=alice.cookie)
+    late = Conversation(None, f"{path}?ticket={ticket}", headers=[(b"host", b"testserver")])
+    assert not await late.open()
 
 
 def test_a_user_goes_with_their_token(carol, trent):

@@ -12,10 +12,11 @@ from django.test.utils import CaptureQueriesContext
 from classrooms.models import Classroom, User
 from classrooms.services.classes import LastTeacher, archive_classroom, remove_teacher, unarchive_classroom
 from classrooms.services.roster import remove_student
-from sessions.errors import SessionGone
+from sessions.errors import NotFound, SessionGone
 from sessions.messages.client import StudentInterruption
-from sessions.models import Eviction, Interruption
+from sessions.models import Broadcast, Eviction, Interruption
 from sessions.services import questions
+from sessions.services.classes import tell_class
 from sessions.writes import ReceiptKey, run_batch
 from tests.people import Conversation, beat, browser, queued, reader, room, seat, stored
 
@@ -111,6 +112,14 @@ def test_who_is_no_colleague_is_not_added(carol, alice, dan):
     assert len(bodies) == 1 and carol.classroom.teachers.get() == carol.user
 
 
+def test_a_user_name_does_not_pass_for_somebody_s_address(carol, dan):
+    """Administrators may name accounts by addresses; the one who has confirmed an address is not shadowed by a name."""
+    User.objects.create(username="dan@school.example")
+    assert add(carol, "dan@school.example").status_code == 400 and carol.classroom.teachers.get() == carol.user
+    named = User.objects.create(username="ines@school.example", email="ines@school.example", email_confirmed=True)
+    assert add(carol, "ines@school.example").status_code == 302 and named in carol.classroom.teachers.all()
+
+
 def test_colleagues_are_not_tried_without_end(carol, dan, settings):
     client = browser(carol)
     statuses = [add(carol, f"nobody {number}", client).status_code for number in range(settings.LIMITS.colleagues + 1)]
@@ -132,6 +141,33 @@ async def test_a_removed_colleague_is_put_out_of_the_room(swift, deaf, serving_w
         await beat(own)
     await visitor.leave()
     assert (await stored(browser(trent).get, f"/classes/{carol.classroom.pk}/")).status_code == 404
+
+
+def test_who_no_longer_teaches_a_class_says_nothing_in_it(carol, trent):
+    """From a socket that is not closed yet: the look-up of the class is what refuses, not the closing."""
+    def say(teacher):
+        return tell_class(teacher.user, carol.classroom.pk, kind="announcement", text="Listen!",
+                          receipt=ReceiptKey(uuid.uuid4(), "BROADCAST", bytes(32)))
+
+    add(carol, "trent")
+    say(trent)
+    browser(carol).post(f"/classes/{carol.classroom.pk}/teachers/{trent.user.pk}/remove/")
+    with pytest.raises(NotFound):
+        say(trent)
+    assert Broadcast.objects.count() == 1 == Classroom.objects.get(pk=carol.classroom.pk).version
+
+
+async def test_a_colleague_who_is_added_again_at_once_stays_in_the_room(swift, serving_without_engine, carol, trent):
+    """By mistake and back: the row that closed the room a moment ago must not close the one that opens now."""
+    await stored(add, carol, "trent")
+    await stored(browser(carol).post, f"/classes/{carol.classroom.pk}/teachers/{trent.user.pk}/remove/")
+    await stored(add, carol, "trent")
+    visitor = Conversation(trent, f"/ws/classrooms/{carol.classroom.pk}/")
+    assert await visitor.open()
+    await visitor.hears("CLASSROOM_STATE")
+    for _ in range(3):
+        await beat(visitor)
+    await visitor.leave()
 
 
 def test_one_may_leave_but_the_last_one_stays(carol, trent):

@@ -101,6 +101,18 @@ def test_twelve_hours_end_every_log_in(alice, carol):
         assert not Session.objects.filter(pk=person.cookie).exists()
 
 
+def test_every_door_notes_when_a_log_in_began(school, carol, alice, settings):
+    """Without it a log-in would have no end of its own: whoever is active would stay for ever."""
+    settings.SIGN_UP = True
+    before, password = time.time(), "battery staple 9"
+    for path, form in (("/login/", {"username": "carol", "password": "correct horse"}),
+                       ("/join/", {"code": alice.classroom.code, "nickname": "alice", "pin": "1234"}),
+                       ("/signup/", {"username": "ines", "password1": password, "password2": password})):
+        client = Client()
+        assert client.post(path, form).status_code == 302, path
+        assert before <= client.session["auth_at"] <= time.time(), path
+
+
 def test_half_an_hour_away_ends_a_students_log_in_but_no_teachers(alice, carol):
     away = time.time() - 30 * 60 - 1
     for person in (alice, carol):

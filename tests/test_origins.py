@@ -12,6 +12,7 @@ from classrooms import database
 from classrooms.models import User
 from classrooms.services.roster import remove_student
 from sessions.models import ReadingSession, Ticket
+from sessions.services.access import issue_ticket
 from tests.people import Conversation, browser, stored
 
 
@@ -158,6 +159,14 @@ async def test_tickets_die_with_what_they_stood_for(serving_without_engine, alic
     await stored(another_password)
     assert (await opens(hers)).closed_with is not None
     assert (await opens(theirs)).closed_with is not None
+
+
+async def test_a_disabled_account_s_ticket_opens_nothing(serving_without_engine, alice):
+    """Not even one written in the moment in which the others were taken away."""
+    path = path_of(alice)
+    await stored(User.objects.filter(pk=alice.user.pk).update, is_active=False)
+    ticket = await stored(issue_ticket, alice.user, path=path)
+    assert (await opens(f"{path}?ticket={ticket}")).closed_with is not None
 
 
 async def test_only_those_with_the_right_are_given_tickets(serving_without_engine, school, alice, carol, trent, bob, story):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import threading
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from django.utils.http import urlsafe_base64_encode
 
 from classrooms import letters
 from classrooms.models import AttemptCount, User
+from classrooms.services import accounts
 from classrooms.services.attempts import count_attempt
 from tests.people import beat, browser, log_in, room, stored, without_token
 
@@ -103,6 +105,32 @@ def test_the_old_password_is_not_guessed_without_end(carol, settings):
     client = browser(carol)
     assert [change(client, old=f"wrong {number}").status_code for number in range(limit + 1)] == [400] * limit + [429]
     assert change(client).status_code == 429
+
+
+def test_no_letter_is_written_while_somebody_waits(carol, mailbox, monkeypatch):
+    """By the time that it takes, an address that is known would differ from one that is not."""
+    threads = []
+
+    def render(*args):
+        threads.append(threading.current_thread().name)
+        return "written"
+
+    monkeypatch.setattr(letters, "render_to_string", render)
+    assert ask(Client()).status_code == 302
+    [letter] = sent()
+    assert letter.body == "written" and [name.startswith("letters") for name in threads] == [True]
+
+
+def test_a_letter_confirms_the_address_it_came_to_and_no_other(carol, mailbox):
+    """Another address is set while the link is being used: it is somebody else's, for all that is known."""
+    loaded = User.objects.get(pk=carol.user.pk)
+    accounts.change_profile(carol.user, first_name="", last_name="", email="head@school.example")
+    accounts.reset_password(loaded, password=NEW)
+    stored_user = User.objects.get(pk=carol.user.pk)
+    assert (stored_user.email, stored_user.email_confirmed) == ("head@school.example", False)
+    User.objects.filter(pk=carol.user.pk).update(email=mailbox)
+    accounts.reset_password(User.objects.get(pk=carol.user.pk), password=NEW)
+    assert User.objects.get(pk=carol.user.pk).email_confirmed
 
 
 async def test_a_letter_gives_a_new_password_once_and_ends_what_was_open(

@@ -8,6 +8,7 @@ import pytest
 
 from classrooms import demo
 from classrooms.importing import import_text, split_sentences, words
+from classrooms.models import Text
 from classrooms.services.texts import create_text
 from sessions.models import ReadingSession
 from sessions.services import reading
@@ -178,3 +179,12 @@ def test_the_shelf_costs_the_same_for_many_texts(alice, carol, django_assert_max
     client.get("/read/")
     with django_assert_max_num_queries(6):
         assert len(client.get("/read/").context["books"]) == 9
+
+
+def test_a_text_that_is_deleted_as_it_is_opened_is_not_there(alice, lighthouse, monkeypatch):
+    def deleted_meanwhile(enrollment):
+        Text.objects.filter(pk=lighthouse.pk).delete()
+        return {}
+
+    monkeypatch.setattr(reading, "_latest_preferences", deleted_meanwhile)
+    assert browser(alice).post(f"/read/texts/{lighthouse.pk}/").status_code == 404

@@ -14,7 +14,7 @@ from tests.people import reader, stored
 
 WONDERLAND = Book(["Alice was beginning to get very tired of sitting by her sister on the bank.",
                    "The White Rabbit called 555-1234-567 in 1865. “Write to rabbit@burrow.example,” it said."])
-NAMES = ["Alice", "bob", "Zoë", "Anna Maria", "O'Neil", "Will", "小明", "7", "Mia2012", "teacher", "carol", "Brown"]
+NAMES = ["Alice", "bob", "Zoë", "Anna Maria", "O'Neil", "Will", "小明", "7", "Mia2012", "fox7", "teacher", "carol", "Brown"]
 
 
 def clean(typed, names=NAMES, text=WONDERLAND):
@@ -30,6 +30,8 @@ def clean(typed, names=NAMES, text=WONDERLAND):
     ("O'Neil and oneil", "[name] and [name]"),
     ("is carol brown mean?", "is [name] [name] mean?"),
     ("mia2012 said", "[name] said"),
+    ("Is Mia like her? Is Mia's book", "Is [name] like her? Is [name]'s book"),
+    ("why is the fox red, said Fox", "why is the fox red, said [name]"),
     ("小明为什么哭", "[name]为什么哭"),
     ("Will he come?", "Will he come?"),
     ("why does Will go", "why does [name] go"),

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from sessions.models import Interruption, ReadingSession
-from sessions.safety import SELF_HARM, worry_in
+from sessions.safety import SELF_HARM, plain, worry_in
 from sessions.services import snapshots
 from tests.people import browser, queued, reader, room, stored
 
@@ -119,7 +119,7 @@ WERTHER = ["He wept. “I want to die,” he said, and nobody heard.", "In the e
 
 
 def worry(typed, text=()):
-    return worry_in(typed, passages=lambda: text)
+    return worry_in(typed, book=lambda: plain(" ".join(text)))
 
 
 @pytest.mark.parametrize("typed", WORRYING)
@@ -151,8 +151,8 @@ def test_the_text_is_looked_at_for_a_phrase_only():
     def never():
         raise AssertionError
 
-    assert worry_in("What is a burrow?", "a home?", passages=never) == ""
-    assert worry_in("Why?", "because I want to die", passages=never) == SELF_HARM
+    assert worry_in("What is a burrow?", "a home?", book=never) == ""
+    assert worry_in("Why?", "because I want to die", book=never) == SELF_HARM
 
 
 @pytest.mark.parametrize("typed", ["a ", "i i ", "i think ", "i have been so like that ", "i wish i ", "my friend says ",
@@ -212,6 +212,17 @@ async def test_who_asked_too_much_is_heard_all_the_same_but_floods_nobody(servin
         assert (await a.ask("I want to die"))["type"] == "INTERRUPTION_ACKNOWLEDGED"
         assert (await a.ask("I want to die now"))["payload"]["code"] == "RATE_LIMITED"
     assert await stored(Interruption.objects.exclude(flag="").count) == 1
+
+
+async def test_a_text_is_made_plain_once_however_often_it_is_asked_about(
+        serving_without_engine, monkeypatch, alice, bob):
+    """In the writer of everybody's questions a whole novel would be read for each of one child's."""
+    read = []
+    monkeypatch.setattr("sessions.safety.plain", lambda text: read.append(text) or plain(text))
+    async with reader(alice) as a, reader(bob) as b:
+        for conversation in (a, a, b):
+            await conversation.ask("What does “I want to die” mean?")
+    assert [len(text) > 200 for text in read].count(True) == 1
 
 
 def test_the_room_shows_it_however_much_was_asked_since(alice, bob, carol):

@@ -1,5 +1,6 @@
 """What every answer of the site carries, what a guess costs, what a public site refuses to start with."""
 
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +11,7 @@ from django.contrib.auth import hashers
 from django.db import connection
 from django.test import Client
 
+from sessions.providers import make_provider
 from tests.matrix import ROWS
 from tests.people import browser
 from tests.test_matrix import ask, cast  # noqa: F401 - a fixture
@@ -103,9 +105,10 @@ def test_passwords_and_pins_are_hashed_by_argon2(carol, alice):
     assert django_settings.PASSWORD_HASHERS[0] == "django.contrib.auth.hashers.Argon2PasswordHasher"
 
 
-@pytest.mark.parametrize("environment", [PUBLIC, {"HTTPS": "1"}, {"BEHIND_PROXY": "1"}], ids=["public", "https", "proxy"])
+@pytest.mark.parametrize("environment", [PUBLIC, {"HTTPS": "1"}, {"BEHIND_PROXY": "1"}, {"HOST": "0.0.0.0"}],
+                         ids=["public", "https", "proxy", "a classroom's network"])
 @pytest.mark.parametrize("key", ["changeme", "…", "a" * 60, "django-insecure-" + "abcdefghij" * 5])
-def test_a_public_site_refuses_a_key_that_can_be_guessed(tmp_path, environment, key):
+def test_a_site_for_others_refuses_a_key_that_can_be_guessed(tmp_path, environment, key):
     refused = python("manage.py", "check", data_dir=tmp_path, SECRET_KEY=key, **environment)
     _, errors = refused.communicate(timeout=60)
     assert refused.returncode != 0 and "SECRET_KEY can be guessed" in errors and key not in errors
@@ -117,21 +120,26 @@ def test_no_key_stands_in_the_repository():
     assert "SECRET_KEY = secret_key()" in settings_file and "get_random_secret_key()" in settings_file
 
 
-def test_the_models_address_comes_from_the_environment_only(cast):  # noqa: F811
-    """No page, no row and no message can send a class's questions elsewhere."""
-    for row in ROWS:
-        assert not any("url" in name.casefold() or "key" in name.casefold() for name in row.data)
-    from classrooms.models import Classroom
-    from sessions.models import Interruption
-    named = {field.name for model in (Classroom, Interruption) for field in model._meta.get_fields()}
-    assert not named & {"base_url", "api_key", "provider_url"}
+def test_the_models_address_comes_from_the_environment_only(settings):
+    """No page, no row and no message can send a class's questions elsewhere: nobody else knows of an address at all."""
+    settings.OPENAI_API_KEY, settings.OPENAI_BASE_URL = "sk-of-the-school", "http://model.school.example/v1"
+    client = make_provider("openai")._client
+    assert (client.api_key, str(client.base_url)) == ("sk-of-the-school", "http://model.school.example/v1/")
+    naming = re.compile(r"\b(?:base_url|api_key|OPENAI_BASE_URL|OPENAI_API_KEY)\b")
+    assert {path.name for app in ("classrooms", "sessions", "readerai_site") for path in (ROOT / app).rglob("*.py")
+            if naming.search(path.read_text())} == {"settings.py", "providers.py", "openai_tutor.py"}
+    assert 'OPENAI_BASE_URL = os.environ.get("OPENAI_BASE_URL", "")' in (ROOT / "readerai_site/settings.py").read_text()
 
 
 def test_templates_trust_no_text():
     """Nothing is marked as safe HTML, so what models and people wrote can only be shown as text."""
     unsafe = [path.name for path in (ROOT / "templates").rglob("*.html")
               if "|safe" in path.read_text() or "autoescape off" in path.read_text()]
+    unsafe += [path.name for app in ("classrooms", "sessions", "readerai_site") for path in (ROOT / app).rglob("*.py")
+               if any(way in path.read_text() for way in ("mark_safe", "SafeString", "__html__"))]
     assert unsafe == []
     scripts = [path.name for path in (ROOT / "static" / "js").rglob("*.js")
-               if any(way in path.read_text() for way in (".innerHTML", "insertAdjacentHTML", "document.write", "eval("))]
+               if any(way in path.read_text() for way in (
+                   ".innerHTML", ".outerHTML =", "insertAdjacentHTML", "createContextualFragment", "setHTML",
+                   "srcdoc", "document.write", "eval("))]
     assert scripts == []

@@ -79,11 +79,27 @@ def test_djangos_deployment_check_finds_nothing(tmp_path, environment):
     assert "no issues" in out + errors
 
 
-@pytest.mark.parametrize("environment", [PUBLIC, {"HTTPS": "1"}, {"BEHIND_PROXY": "1"}], ids=["public", "https", "proxy"])
-def test_debug_does_not_go_public(tmp_path, environment):
+@pytest.mark.parametrize("environment", [
+    PUBLIC, {"HTTPS": "1"}, {"BEHIND_PROXY": "1"}, {"HOST": "0.0.0.0"}, {"ALLOWED_HOSTS": "reader.school"}],
+    ids=["public", "https", "proxy", "a classroom's network", "another name"])
+def test_debug_is_for_oneself_alone(tmp_path, environment):
     refused = python("manage.py", "check", data_dir=tmp_path, DEBUG="1", **environment)
     _, errors = refused.communicate(timeout=60)
-    assert refused.returncode != 0 and "leave it unset where the site is public" in errors
+    assert refused.returncode != 0 and "leave it unset where others reach the site" in errors
+
+
+def test_debug_is_not_served_to_a_network(tmp_path):
+    refused = python("manage.py", "serve", "--host", "0.0.0.0", "--port", "0", data_dir=tmp_path, DEBUG="1")
+    _, errors = refused.communicate(timeout=60)
+    assert refused.returncode == 1 and "leave it unset where others reach the site" in errors
+
+
+def test_an_origin_may_end_in_a_slash(tmp_path):
+    """As it is copied from a browser; no socket would open and no form would be taken."""
+    settings = shown("PUBLIC_ORIGINS", "CSRF_TRUSTED_ORIGINS", "ALLOWED_HOSTS", data_dir=tmp_path,
+                     PUBLIC_ORIGINS="https://read.school.example/")
+    assert settings == {"PUBLIC_ORIGINS": ["https://read.school.example"], "ALLOWED_HOSTS": ["read.school.example"],
+                        "CSRF_TRUSTED_ORIGINS": ["https://read.school.example"]}
 
 
 def test_several_processes_are_chosen_by_two_variables(tmp_path):

@@ -67,6 +67,7 @@ def test_whoever_was_logged_in_on_the_device_is_so_no_more(alice):
 
 @pytest.mark.parametrize(("form", "field"), [
     ({"username": ""}, "username"), ({"username": "in es"}, "username"), ({"username": "x" * 151}, "username"),
+    ({"username": "carol@school.example"}, "username"), ({"username": "carol＠school.example"}, "username"),
     ({"username": "a\x00b"}, "username"), ({"email": "ines"}, "email"),
     ({"email": "ines@school.example\nBcc: all"}, "email"),
     ({"password": "short"}, "password2"), ({"password": "password123"}, "password2"),
@@ -194,6 +195,17 @@ def test_a_link_confirms_the_address_it_was_sent_to_while_it_is_fresh(carol, mon
         with pytest.raises(accounts.WrongLink):
             accounts.confirm_email(carol.user, token)
     assert client.post(f"/account/email/{token}/").status_code == 302
+
+
+def test_an_address_that_is_set_in_this_moment_is_not_confirmed_by_the_old_one_s_letter(carol):
+    """The log-in that opens the letter was read before another request set the address of somebody else."""
+    carol.user.email = "mine@school.example"
+    carol.user.save()
+    token, loaded = accounts.confirmation_token(carol.user), User.objects.get(pk=carol.user.pk)
+    accounts.change_profile(carol.user, first_name="", last_name="", email="head@school.example")
+    with pytest.raises(accounts.WrongLink):
+        accounts.confirm_email(loaded, token)
+    assert User.objects.values_list("email", "email_confirmed").get(pk=carol.user.pk) == ("head@school.example", False)
 
 
 def test_letters_to_confirm_are_few(carol, settings):

@@ -17,6 +17,7 @@ KINDS = {
     "pin": _("PINs of one student"),
     "code": _("class codes from one address"),
     "guess": _("class codes from one address, before it is not listened to"),
+    "newcomer": _("new students of one class"),
     "sign-up": _("user names at the sign-up from one address"),
     "colleague": _("colleagues' names by one teacher"),
     "letters": _("letters asked for from one address"),

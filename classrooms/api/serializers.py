@@ -47,6 +47,15 @@ class SecondsField(serializers.FloatField):
         return value.timestamp()
 
 
+class StrictCharField(serializers.CharField):
+    """Text, and not a number that could be written as one."""
+
+    def to_internal_value(self, data):
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
 class StrictBooleanField(serializers.BooleanField):
     """`true` or `false`: neither 1 nor "on"."""
 
@@ -59,8 +68,8 @@ class StrictBooleanField(serializers.BooleanField):
 class CredentialsSerializer(WireSerializer):
     """A teacher's log-in."""
 
-    username = serializers.CharField(max_length=150)
-    password = serializers.CharField(max_length=1_000, trim_whitespace=False)
+    username = StrictCharField(max_length=150)
+    password = StrictCharField(max_length=1_000, trim_whitespace=False)
 
 
 class TokenSerializer(WireSerializer):
@@ -113,13 +122,13 @@ class PageSerializer(WireSerializer):
 class NewClassroomSerializer(WireSerializer):
     """A class to be opened."""
 
-    name = serializers.CharField(max_length=100, validators=[without_controls])
+    name = StrictCharField(max_length=100, validators=[without_controls])
 
 
 class ClassroomChangeSerializer(WireSerializer):
     """What a teacher may change; any other key is refused and nothing changes."""
 
-    name = serializers.CharField(max_length=100, validators=[without_controls], required=False)
+    name = StrictCharField(max_length=100, validators=[without_controls], required=False)
     ai_enabled = StrictBooleanField(required=False)
     is_open = StrictBooleanField(required=False)
 

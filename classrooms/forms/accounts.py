@@ -12,6 +12,8 @@ from classrooms.services import accounts, attempts
 
 THROTTLED = _("Too many tries. Wait an hour, or ask your administrator.")
 NAME_TAKEN = _("This name is taken. Please choose another.")
+# Colleagues find each other by name or address: one that is made up must not pass for another's address.
+LIKE_AN_ADDRESS = _("A user name has no @. Your address goes into the next field.")
 LONGEST_PASSWORD = 1_000  # as the log-in takes them
 
 
@@ -41,7 +43,7 @@ class SignUpForm(OurPasswords, UserCreationForm):
         fields = ["username", "email"]
         labels = {"username": _("User name"), "email": _("E-mail")}
         error_messages = {"username": {"unique": NAME_TAKEN}}
-        help_texts = {"username": _("Letters, digits and @ . + - _"),
+        help_texts = {"username": _("Letters, digits and . + - _"),
                       "email": _("You may leave this empty. Without it nobody can send you a new password.")}
 
     def __init__(self, *args, address: str, **kwargs):
@@ -53,6 +55,8 @@ class SignUpForm(OurPasswords, UserCreationForm):
         if not attempts.count_attempt("sign-up", self._address, limit=settings.LIMITS.sign_ups):
             self.throttled = True
             raise forms.ValidationError(THROTTLED)
+        if "@" in self.cleaned_data["username"]:
+            raise forms.ValidationError(LIKE_AN_ADDRESS)
         return super().clean_username()
 
     def save(self):

@@ -47,6 +47,10 @@ class JoinForm(forms.Form):
         except doors.WrongPin:
             self.add_error("pin", _("Someone here has this nickname, and this is not their PIN. "
                                     "If it is you, try again; if not, choose another nickname."))
+        except doors.TooManyCodes:
+            self.throttled = True
+            self.add_error("code", _("No class has this code, and many wrong ones came from here. Look at the board once "
+                                     "more: the right code opens."))
         except attempts.TooManyAttempts:
             self.throttled = True
             self.add_error(None, _("Too many tries. Ask your teacher, or wait an hour."))

@@ -61,9 +61,9 @@ def reset_password(user: User, *, password: str) -> None:
     Every log-in, socket and token of the user ends; wrong guesses at the old one are forgotten.
     """
     user.set_password(password)
-    user.email_confirmed = True
     with transaction():
-        user.save(update_fields=["password", "email_confirmed"])
+        user.save(update_fields=["password"])
+        _confirm(user)
         attempts.forget_attempts_at("password", user.username.casefold())
 
 
@@ -92,5 +92,13 @@ def confirm_email(user: User, token: str) -> None:
     if meant != [user.pk, user.email]:
         raise WrongLink
     with transaction():
-        user.email_confirmed = True
-        user.save(update_fields=["email_confirmed"])
+        if not _confirm(user):
+            raise WrongLink
+
+
+def _confirm(user: User) -> bool:
+    """Note that the user reads what is sent to the address they had when they were loaded; False if it is no more theirs.
+
+    In one statement: another address that is set in this moment would be confirmed by the letter to the old one.
+    """
+    return bool(User.objects.filter(pk=user.pk, email=user.email).update(email_confirmed=True))

@@ -64,17 +64,15 @@ def unarchive_classroom(classroom: Classroom) -> None:
 def find_teacher(name: str) -> User:
     """Return the teacher whose user name or address this is; raise UnknownTeacher.
 
-    An address counts once its owner confirmed it: anyone may sign up with another's.
+    An address counts once its owner confirmed it: anyone may sign up with another's. And whose user name looks like an
+    address is not found by it where it is somebody else's.
     """
     teachers = User.objects.filter(role=User.Role.TEACHER, is_active=True)
-    by_name = teachers.filter(username=name).first()
-    if by_name is not None:
-        return by_name
-    found = list(teachers.filter(username__iexact=name)[:2]) or list(
-        teachers.filter(email__iexact=name, email_confirmed=True)[:2])
+    named = list(teachers.filter(username=name)) or list(teachers.filter(username__iexact=name)[:2])
+    found = {*named, *teachers.filter(email__iexact=name, email_confirmed=True)[:2]}
     if len(found) != 1:
         raise UnknownTeacher
-    return found[0]
+    return found.pop()
 
 
 def add_teacher(classroom: Classroom, *, name: str) -> User:

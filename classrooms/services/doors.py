@@ -19,6 +19,10 @@ class WrongCode(Exception):
     """No open class has this code."""
 
 
+class TooManyCodes(attempts.TooManyAttempts):
+    """Wrong once more, after many wrong codes from the same address. A right one still opens."""
+
+
 class WrongPin(Exception):
     """The nickname is taken in this class and the PIN is not its own."""
 
@@ -53,10 +57,11 @@ def open_classroom(code: str) -> Classroom:
 def join_classroom(*, code: str, nickname: str, pin: str, address: str) -> Enrollment:
     """Return the enrollment of a nickname in a class, made at the first visit; the same door for coming back.
 
-    Raises WrongCode, WrongPin, TooManyAttempts (wrong codes from one address, wrong PINs of one nickname).
+    Raises WrongCode, WrongPin, TooManyCodes, TooManyAttempts (ever more wrong codes from one address, wrong PINs of one
+    nickname, new nicknames in one class).
     """
     # A school behind one address mistypes, so after its first wrong codes a right one still opens. A machine
-    # guesses: after many times as many nothing from there is looked up any more.
+    # guesses: after more than a school ever does nothing from there is looked up.
     if attempts.attempts_used_up("guess", address, limit=settings.LIMITS.code_guesses):
         raise attempts.TooManyAttempts
     try:
@@ -64,7 +69,7 @@ def join_classroom(*, code: str, nickname: str, pin: str, address: str) -> Enrol
     except WrongCode:
         attempts.count_attempt("guess", address, limit=settings.LIMITS.code_guesses)
         if not attempts.count_attempt("code", address, limit=settings.LIMITS.code_attempts):
-            raise attempts.TooManyAttempts from None
+            raise TooManyCodes from None
         raise
     nickname = tidy_nickname(nickname)
     enrollment = authenticate_enrollment(code=code, nickname=nickname, pin=pin)
@@ -72,6 +77,10 @@ def join_classroom(*, code: str, nickname: str, pin: str, address: str) -> Enrol
         return enrollment
     if classroom.enrollments.filter(nickname_key=nickname_key(nickname)).exists():
         raise WrongPin
+    # The code stands on a board. A program that knows it must not fill the class, each of its students with a day's
+    # questions of their own.
+    if not attempts.count_attempt("newcomer", str(classroom.pk), limit=settings.LIMITS.newcomers):
+        raise attempts.TooManyAttempts
     return enroll(classroom, nickname=nickname, pin=pin)
 
 

@@ -4,6 +4,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.response import Response
 
+from classrooms import log_ins
 from sessions.api import shapes
 from sessions.api.base import WireView, wire
 from sessions.services import access, classes, reading
@@ -34,5 +35,7 @@ def _ticket(request, path: str) -> Response:
 def socket_url(request, path: str) -> str:
     """Return the absolute address of a socket with a fresh ticket. The socket will end with the log-in that asks."""
     scheme = "wss" if request.is_secure() else "ws"
-    log_in = request.auth.key if request.auth else request._request.session.session_key
-    return f"{scheme}://{request.get_host()}{path}?ticket={access.issue_ticket(request.user, path=path, log_in=log_in)}"
+    session = request._request.session
+    log_in = (request.auth.key, None) if request.auth else (session.session_key, log_ins.ends_at(session))
+    ticket = access.issue_ticket(request.user, path=path, log_in=log_in[0], until=log_in[1])
+    return f"{scheme}://{request.get_host()}{path}?ticket={ticket}"

@@ -42,29 +42,31 @@ def access_by_cookie(session_key: str | None) -> Access:
     if not user.is_authenticated:
         raise NotLoggedIn
     now = database.now()
-    until = datetime.fromtimestamp(store.get("auth_at", now.timestamp()), now.tzinfo) + timedelta(
-        seconds=settings.DURATIONS.session_absolute)
+    until = datetime.fromtimestamp(log_ins.ends_at(store), now.tzinfo)
     if until <= now or log_ins.is_over(store):
         raise NotLoggedIn
     return Access(user, hashed(session_key), until)
 
 
-def issue_ticket(user: User, *, path: str, log_in: str = "") -> str:
+def issue_ticket(user: User, *, path: str, log_in: str = "", until: float | None = None) -> str:
     """Return a ticket that opens one socket at `path` within `DURATIONS.ticket` seconds.
 
-    `log_in` is the session key or token key of who asks: the socket closes when that ends.
+    `log_in` is the session key or token key of who asks: the socket closes when that ends, at `until` (wall clock) at
+    the latest; a token ends only when somebody ends it.
     """
     token = secrets.token_urlsafe(32)
     with transaction():
         now = database.now()
         Ticket.objects.filter(expires_at__lt=now).delete()
-        Ticket.objects.create(token_hash=hashed(token), user=user, path=path, key_hash=hashed(log_in),
-                              expires_at=now + timedelta(seconds=settings.DURATIONS.ticket))
+        Ticket.objects.create(
+            token_hash=hashed(token), user=user, path=path, key_hash=hashed(log_in),
+            log_in_until=until and datetime.fromtimestamp(until, now.tzinfo),
+            expires_at=now + timedelta(seconds=settings.DURATIONS.ticket))
     return token
 
 
 def access_by_ticket(token: str, *, path: str) -> Access:
-    """Use up a ticket; raise NotLoggedIn when it is unknown, used, late or for another socket."""
+    """Use up a ticket; raise NotLoggedIn when it is unknown, used, late, for another socket, or its log-in has ended."""
     with transaction():
         now = database.now()
         ticket = Ticket.objects.select_for_update(of=("self",)).select_related("user").filter(
@@ -72,7 +74,13 @@ def access_by_ticket(token: str, *, path: str) -> Access:
         if ticket is None:
             raise NotLoggedIn
         ticket.delete()
-    return Access(ticket.user, ticket.key_hash, now + timedelta(seconds=settings.DURATIONS.session_absolute))
+    # It may have been given out in the very moment in which its log-in ended and took its other tickets along.
+    if Eviction.objects.filter(user=ticket.user, session_key_hash=ticket.key_hash).exists():
+        raise NotLoggedIn
+    until = ticket.log_in_until or now + timedelta(seconds=settings.DURATIONS.session_absolute)
+    if until <= now:
+        raise NotLoggedIn
+    return Access(ticket.user, ticket.key_hash, until)
 
 
 def evict_students(classroom: Classroom, *, code: int) -> None:
@@ -86,6 +94,11 @@ def readmit_students(classroom: Classroom) -> None:
     """Take back what still closes sockets of the class's present students, for whom it is open again."""
     Eviction.objects.filter(classroom=classroom, user__in=User.objects.filter(
         enrollments__classroom=classroom, enrollments__removed_at=None)).delete()
+
+
+def readmit(user: User, classroom: Classroom) -> None:
+    """Take back what still closes a person's sockets of a class that is theirs again."""
+    Eviction.objects.filter(classroom=classroom, user=user).delete()
 
 
 def evict(user: User, *, code: int, classroom=None, session_key: str = "") -> None:

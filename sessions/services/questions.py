@@ -36,8 +36,7 @@ def interruption(reading_session_id: UUID, payload: messages.StudentInterruption
         context = payload.context
         word_index = context.current_word_index if context else reading_session.word_index
         texts.check_place(reading_session.text, word_index, context.revision if context else None)
-        flag = help_card.flag_of(payload, reading_session.text)
-        _spend(reading_session, batch, flag)
+        flag = _spend(reading_session, batch, payload)
         kept = context.model_dump(mode="json", include=CONTEXT_FIELDS, exclude_none=True) if context else {}
         kept |= payload.model_dump(
             mode="json", include={"interruption_type", "student_thought", "help_level"}, exclude_none=True)
@@ -73,8 +72,8 @@ def interruption(reading_session_id: UUID, payload: messages.StudentInterruption
     return Write(reading_session_id, apply, receipt)
 
 
-def _spend(reading_session: ReadingSession, batch: Batch, flag: str) -> None:
-    """Count this question against the student's minute, over all their texts; raise RateLimited.
+def _spend(reading_session: ReadingSession, batch: Batch, payload: messages.StudentInterruption) -> str:
+    """Count this question against the student's minute, over all their texts, and return its flag; raise RateLimited.
 
     One query counts for every student of the batch; the lock on the session keeps two batches apart. A cry for help is
     taken even from someone who asked too much: the first of the minute, so that it cannot be used to flood the room.
@@ -88,10 +87,16 @@ def _spend(reading_session: ReadingSession, batch: Batch, flag: str) -> None:
         spent = batch.memo["spent"] = {
             row["enrollment"]: Counter(asked=row["asked"], flagged=row["flagged"]) for row in rows}
     counts = spent.setdefault(reading_session.enrollment_id, Counter())
-    if counts["asked"] >= settings.LIMITS.questions_per_minute and not (flag and not counts["flagged"]):
+    is_beyond = counts["asked"] >= settings.LIMITS.questions_per_minute
+    # Looking for a cry takes longer than all else here: whoever had theirs is not read any further.
+    if is_beyond and counts["flagged"]:
+        raise errors.RateLimited()
+    flag = help_card.flag_of(payload, reading_session.text)
+    if is_beyond and not flag:
         raise errors.RateLimited()
     counts["asked"] += 1
     counts["flagged"] += bool(flag)
+    return flag
 
 
 def _next_position(batch: Batch) -> int:

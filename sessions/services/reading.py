@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from django.db import IntegrityError
 from django.db.models import QuerySet
 
 from classrooms.models import Enrollment, Text, User
@@ -33,9 +34,12 @@ def start_reading(enrollment: Enrollment, *, text_id: int) -> ReadingSession:
         text = enrollment.classroom.texts.get(pk=text_id)
     except Text.DoesNotExist:
         raise errors.NotFound() from None
-    with transaction():
-        reading_session, _ = ReadingSession.objects.get_or_create(
-            enrollment=enrollment, text=text, defaults={"preferences": _latest_preferences(enrollment)})
+    try:
+        with transaction():
+            reading_session, _ = ReadingSession.objects.get_or_create(
+                enrollment=enrollment, text=text, defaults={"preferences": _latest_preferences(enrollment)})
+    except IntegrityError:  # its owner deleted it in this moment
+        raise errors.NotFound() from None
     return reading_session
 
 

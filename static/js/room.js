@@ -28,12 +28,12 @@ const socket = connect({
   onState: indicator(byId("connection")),
 });
 const names = new Names(room);
-const { nameOf } = names;
+const { nameOf, isForThisScreen } = names;
 const urlOf = (enrollmentId) => config.studentUrl.replace("/students/0/", `/students/${enrollmentId}/`);
 
 const tabs = new Tabs();
-const students = new StudentList({ room, nameOf, urlOf });
-const questions = new QuestionList({ room, nameOf, urlOf, onPlace: showPlace });
+const students = new StudentList({ room, nameOf, urlOf, showsQuestions: () => !names.areHidden });
+const questions = new QuestionList({ room, nameOf, urlOf, isForThisScreen, onPlace: showPlace });
 const text = new TextMap({
   room,
   paragraphsUrl: (textId) => config.paragraphsUrl.replace("/texts/0/", `/texts/${textId}/`),

@@ -48,6 +48,12 @@ def test_the_card_is_for_reading_and_the_teacher_sees_it_first(reads, teaches, s
     expect(carol.question(ASKED).locator(".interruption-flag")).to_be_hidden()
     carol.page.locator(".segment[data-filter=failed]").click()
     expect(first).to_contain_text(cry)  # no filter hides it
+    carol.page.keyboard.press("h")  # the class sees this screen now
+    expect(carol.student("Reader 1")).to_be_visible()
+    expect(carol.question(cry)).to_have_count(0)
+    assert cry not in carol.page.locator("main").inner_text()
+    carol.page.keyboard.press("h")
+    expect(carol.question(cry)).to_be_visible()
     alice.page.reload()
     expect(alice.is_live().card(cry).locator(".suggestion")).to_have_text(["Go on reading"])
     assert cry not in [request.question for request in model.requests]

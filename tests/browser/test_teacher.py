@@ -107,6 +107,7 @@ def test_a_projector_hides_the_names(teaches, reads, school, model):
     carol.page.keyboard.press("h")
     expect(carol.student("Reader 1")).to_be_visible()
     assert "alice" not in carol.page.locator("main").inner_text()
+    expect(carol.student("Reader 1").locator(".student-question")).to_be_hidden()
     carol.page.reload()
     carol.is_live()
     expect(carol.student("Reader 1")).to_be_visible()

@@ -40,9 +40,10 @@ const EMPTY = {
 };
 
 export class QuestionList {
-  /** `nameOf` and `urlOf` as for StudentList; `onPlace(textId, paragraph)` shows a place in the text. */
-  constructor({ room, nameOf, urlOf, onPlace }) {
-    Object.assign(this, { room, nameOf, urlOf, onPlace });
+  /** `nameOf` and `urlOf` as for StudentList; `isForThisScreen(interruption)` says what may be shown at all;
+      `onPlace(textId, paragraph)` shows a place in the text. */
+  constructor({ room, nameOf, urlOf, isForThisScreen, onPlace }) {
+    Object.assign(this, { room, nameOf, urlOf, isForThisScreen, onPlace });
     this.rows = new Map();
     this.expanded = new Set();
     this.place = null;
@@ -86,7 +87,7 @@ export class QuestionList {
   }
 
   #refresh() {
-    const here = this.room.newestInterruptions().filter((interruption) => this.#isHere(interruption));
+    const here = this.room.newestInterruptions().filter((one) => this.isForThisScreen(one) && this.#isHere(one));
     for (const button of this.buttons) {
       const count = here.filter(FILTERS[button.dataset.filter]).length;
       setText(button.querySelector(".segment-count"), String(count));
