@@ -223,8 +223,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-# Teachers make their own accounts on a laptop in a classroom; on a public site its administrator makes them.
-SIGN_UP = env_flag("SIGN_UP", not PUBLIC)
+# Teachers make their own accounts where only this machine reaches the site: a pupil on the classroom's network could too.
+SIGN_UP = env_flag("SIGN_UP", not FOR_OTHERS)
 PASSWORD_RESET_TIMEOUT = int(DURATIONS.password_reset)
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "classes"

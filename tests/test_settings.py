@@ -119,10 +119,10 @@ def test_the_key_of_a_model_turns_the_tutor_on(tmp_path):
 
 
 @pytest.mark.parametrize(("environment", "open_door", "letters"), [
-    ({}, True, "console"), ({"PUBLIC_ORIGINS": "https://read.school.example"}, False, "dummy"),
+    ({}, True, "console"), ({"HOST": "0.0.0.0"}, False, "console"), ({"PUBLIC_ORIGINS": "https://read.school.example"}, False, "dummy"),
     ({"HTTPS": "1"}, False, "dummy"),
     ({**PUBLIC, "SIGN_UP": "1", "EMAIL_HOST": "mail.example"}, True, "smtp"),
-], ids=["clone", "public", "https", "with e-mail"])
+], ids=["clone", "classroom", "public", "https", "with e-mail"])
 def test_strangers_make_accounts_and_letters_leave_only_where_that_was_meant(tmp_path, environment, open_door, letters):
     settings = shown("SIGN_UP", "EMAIL_BACKEND", "SENDS_EMAIL", data_dir=tmp_path, **environment)
     assert settings == {"SIGN_UP": open_door, "SENDS_EMAIL": letters != "dummy",
