@@ -37,6 +37,7 @@ class Running:
     task: asyncio.Task | None = None
     text: str = ""
     stored: tuple[int, int] = (0, 0)  # lengths of the last two stored drafts, in code points
+    told: tuple[int, int] = (0, 0)  # how far the last two deltas reached
     fresh: asyncio.Event = field(default_factory=asyncio.Event)  # text has come that no delta told
     telling: asyncio.Lock = field(default_factory=asyncio.Lock)  # held while a delta is on its way
 
@@ -249,12 +250,13 @@ class TutorEngine:
 
     @staticmethod
     async def _tell(running: Running) -> None:
-        """Send a delta with all that has come since the last but one stored draft.
+        """Send a delta with all that has come since the last but one stored draft, and since the last but one delta.
 
-        So a snapshot taken meanwhile always joins on, and a lost delta is healed by the next.
+        So a snapshot taken meanwhile always joins on, and a lost delta is healed by the next, however late it is.
         """
         running.fresh.clear()
-        interruption, start = running.claim.interruption, running.stored[0]
+        interruption, start = running.claim.interruption, min(running.stored[0], running.told[0])
+        running.told = running.told[1], len(running.text)
         frame = messages.InterruptionResponseDelta(
             interruption_id=running.id, attempt=interruption.attempt, from_char=start,
             text=running.text[start:]).encode()

@@ -119,7 +119,8 @@ def test_the_key_of_a_model_turns_the_tutor_on(tmp_path):
 
 
 @pytest.mark.parametrize(("environment", "open_door", "letters"), [
-    ({}, True, "console"), ({"HOST": "0.0.0.0"}, False, "console"), ({"PUBLIC_ORIGINS": "https://read.school.example"}, False, "dummy"),
+    ({}, True, "console"), ({"HOST": "0.0.0.0"}, False, "console"),
+    ({"PUBLIC_ORIGINS": "https://read.school.example"}, False, "dummy"),
     ({"HTTPS": "1"}, False, "dummy"),
     ({**PUBLIC, "SIGN_UP": "1", "EMAIL_HOST": "mail.example"}, True, "smtp"),
 ], ids=["clone", "classroom", "public", "https", "with e-mail"])
