@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from sessions import messages
+from sessions import messages, metrics
 from sessions.services import presence, snapshots
 from sessions.writes import writer
 
@@ -54,6 +54,7 @@ class Pulse:
         reader.activity = self._activities.setdefault(reader.access.user.pk, Activity())
         self.readers.add(reader)
         self._opened.append(presence.Opened(reader.reading_session_id, restored))
+        metrics.RETURNED.inc(restored)
 
     def watch(self, room) -> None:
         """Keep a dashboard true from its snapshot on: what changed while that was read is told once more."""
