@@ -23,7 +23,8 @@ TOKEN = "a-token-for-the-scraper"
 
 async def ask(path, *, method="GET", peer=LOOPBACK, **headers):
     """Return (status, headers, text) of a request that names the machine, as probes do."""
-    sent = [(b"host", b"10.1.2.3:8000"), *[(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]]
+    sent = [(b"host", b"10.1.2.3:8000")]
+    sent += [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     probe = HttpCommunicator(application, method, path, headers=sent)
     probe.scope["client"] = [peer, 50_000]
     answer = await probe.get_response(timeout=10)
@@ -247,7 +248,7 @@ async def test_a_worker_and_a_web_process_answer_for_themselves(alice, model, tm
         assert await asyncio.to_thread(get, web.port, "/livez") == "alive\n"
         assert await asyncio.to_thread(get, port, "/livez") == "alive\n"
         async with asyncio.timeout(20):
-            while not json.loads(ready := await asyncio.to_thread(get, web.port, "/readyz"))["ready"]:
+            while not json.loads(ready := await asyncio.to_thread(get, web.port, "/readyz"))["ready"]:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
         assert json.loads(ready)["tutor"] == "ok"
         for number in (web.port, port):
@@ -257,7 +258,7 @@ async def test_a_worker_and_a_web_process_answer_for_themselves(alice, model, tm
         worker.signal(signal.SIGTERM)
         assert await worker.ended() == 0
         async with asyncio.timeout(20):
-            while json.loads(ready := await asyncio.to_thread(get, web.port, "/readyz"))["ready"]:
+            while json.loads(ready := await asyncio.to_thread(get, web.port, "/readyz"))["ready"]:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
         assert json.loads(ready)["tutor"] == "none alive"
 
