@@ -282,7 +282,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "readerai_site.static_storage.StaticStorage" if STATIC_IS_COLLECTED
                     else "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
-LOG_FORMAT = os.environ.get("LOG_FORMAT", "plain")
+LOG_FORMAT = os.environ.get("LOG_FORMAT") or "plain"
 if LOG_FORMAT not in ("plain", "json"):
     raise ImproperlyConfigured(f"LOG_FORMAT is plain or json, not {LOG_FORMAT}.")
 LOGGING = {
