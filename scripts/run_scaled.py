@@ -237,13 +237,13 @@ def nginx(plan: Plan, folder: Path) -> Child:
     return Child("nginx", [program, "-p", home, "-c", config, "-e", "stderr"], group=PROXY, patience=5)
 
 
-def nginx_config(plan: Plan, home: Path, program: Path) -> str:
-    """Return a whole configuration that writes nothing outside of `home`."""
+def nginx_config(plan: Plan, home: Path, program: Path, *, access_log: str = "off") -> str:
+    """Return a whole configuration that writes nothing outside of `home`, but for an access log."""
     built = subprocess.run([program, "-V"], capture_output=True, text=True).stderr
     folders = "\n".join(f"    {name}_temp_path {home / name};" for name in
                         sorted({found.replace("-", "_") for found in re.findall(r"--http-([a-z-]+)-temp-path", built)}))
     site = string.Template(TEMPLATE.read_text()).safe_substitute(
-        LISTEN=f"listen {plan.host}:{plan.port};", SERVER_NAME="_", ACCESS_LOG="off",
+        LISTEN=f"listen {plan.host}:{plan.port};", SERVER_NAME="_", ACCESS_LOG=access_log,
         WEB_SERVERS=" ".join(f"server 127.0.0.1:{port};" for port in plan.webs))
     return (f"daemon off;\npid {home / 'pid'};\nerror_log stderr error;\nworker_processes 1;\n"
             f"events {{\n    worker_connections 8192;\n}}\nhttp {{\n{folders}\n{site}}}\n")

@@ -1,20 +1,26 @@
 """The files of deploy/, held against what they deploy. There is no engine here to run the containers."""
 
 import ast
+import contextlib
+import http.client
+import http.server
 import json
 import os
 import re
 import shlex
 import shutil
+import socket
 import string
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 import yaml
 
 from readerai_site.durations import Durations
-from tests.processes import ROOT, free_port, site
+from tests.processes import PATIENCE, ROOT, free_port, site
 
 sys.path.insert(0, str(ROOT / "scripts"))
 
@@ -167,6 +173,86 @@ def test_nginx_takes_the_configuration(tmp_path, tls):
     if os.geteuid() and "mkdir()" in checked.stderr:
         pytest.skip("this nginx keeps its temporary folders where only root may")
     assert checked.returncode == 0, checked.stderr
+
+
+class Echo(http.server.BaseHTTPRequestHandler):
+    """A web process that answers with the headers it got."""
+
+    def do_GET(self):
+        body = json.dumps(dict(self.headers)).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+@pytest.fixture
+def proxy(tmp_path):
+    """nginx with the template's site before one such process; yields its port and where it writes its access log."""
+    if NGINX is None:
+        pytest.skip("nginx is not installed here")
+    log = tmp_path / "access.log"
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo) as upstream, run_scaled.run_folder() as home:
+        threading.Thread(target=upstream.serve_forever, daemon=True).start()
+        plan = run_scaled.Plan(host="127.0.0.1", port=free_port(), webs=[upstream.server_port], workers=[], data=tmp_path,
+                               python=sys.executable)
+        (home / "nginx.conf").write_text(run_scaled.nginx_config(plan, home, NGINX, access_log=f"{log} readerai"))
+        process = subprocess.Popen([NGINX, "-p", home, "-c", home / "nginx.conf", "-e", "stderr"])
+        try:
+            until = time.monotonic() + PATIENCE
+            while time.monotonic() < until and process.poll() is None:
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", plan.port)):
+                    break
+            yield plan.port, log
+        finally:
+            process.terminate()
+            process.wait(PATIENCE)
+            upstream.shutdown()
+
+
+def ask(port: int, path: str, *, method: str = "GET", body: bytes | None = None, **headers: str) -> tuple[int, dict]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    connection.request(method, path, body=body, headers={name.replace("_", "-"): value for name, value in headers.items()})
+    answer = connection.getresponse()
+    said = answer.read()
+    connection.close()
+    return answer.status, json.loads(said) if answer.status == 200 else {}
+
+
+def test_the_proxy_tells_who_asked_and_believes_no_visitor(proxy):
+    port, _ = proxy
+    status, heard = ask(port, "/", X_Forwarded_For="203.0.113.9", X_Forwarded_Proto="https")
+    assert status == 200
+    assert heard["Host"] == f"127.0.0.1:{port}"  # an Origin has the port too
+    assert (heard["X-Forwarded-For"], heard["X-Forwarded-Proto"]) == ("127.0.0.1", "http")
+    assert "Connection" not in heard  # kept open between the two
+    _, heard = ask(port, "/ws/sessions/x/", Upgrade="websocket", Connection="Upgrade")
+    assert (heard["Upgrade"], heard["Connection"]) == ("websocket", "upgrade")
+
+
+def test_the_proxy_keeps_measures_inside_and_great_files_outside(proxy):
+    port, _ = proxy
+    assert ask(port, "/metrics", Authorization="Bearer right")[0] == 404
+    assert ask(port, "/readyz")[0] == 200
+    assert ask(port, "/texts/new/", method="POST", body=b"x" * 5_500_000)[0] == 200
+    assert ask(port, "/texts/new/", method="POST", body=b"x" * 7_000_000)[0] == 413
+
+
+def test_the_access_log_holds_no_secret_and_nobodys_address(proxy):
+    port, log = proxy
+    ask(port, "/ws/sessions/x/?ticket=SECRET")
+    ask(port, "/j/KM4T9XPA/")
+    until = time.monotonic() + PATIENCE
+    while len(lines := log.read_text().splitlines()) < 2 and time.monotonic() < until:
+        pass  # nginx writes a line when the answer is out
+    assert [line.split()[1:4] for line in lines] == [["GET", "/ws/sessions/x/", "200"], ["GET", "/j/-", "200"]]
+    # The one address is the web process's.
+    assert all(re.findall(r"127\.0\.0\.1\S*", line) == [line.split()[-1]] for line in lines)
 
 
 # ---------------------------------------------------------------- systemd

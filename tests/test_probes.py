@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import re
 import signal
@@ -32,9 +33,10 @@ async def ask(path, *, method="GET", peer=LOOPBACK, **headers):
 
 
 @pytest.fixture(autouse=True)
-def fresh_looks(monkeypatch):
-    """Every look is a new one."""
+def fresh_looks(monkeypatch, settings):
+    """Every look is a new one, and has all the time that a busy machine takes."""
     monkeypatch.setattr(probes, "KEPT_SECONDS", 0.0)
+    settings.DURATIONS = dataclasses.replace(settings.DURATIONS, probe=30.0)
 
 
 async def counted(name, **labels):
@@ -93,7 +95,7 @@ async def test_a_failed_part_is_named_and_nothing_else_is_told(serving, monkeypa
     assert (await ask("/metrics"))[0] == 200  # what the process counted is still there
 
 
-async def test_a_part_that_hangs_is_asked_once(serving_without_engine, monkeypatch, quick):
+async def test_a_part_that_hangs_is_asked_once(serving_without_engine, monkeypatch, settings):
     asked, released = [], asyncio.Event()
 
     async def hang():
@@ -101,9 +103,11 @@ async def test_a_part_that_hangs_is_asked_once(serving_without_engine, monkeypat
         await released.wait()
 
     monkeypatch.setattr(events, "reach_layer", hang)
+    settings.DURATIONS = dataclasses.replace(settings.DURATIONS, probe=0.1)
     for _ in range(3):
         assert json.loads((await ask("/readyz?exclude=tutor"))[2])["layer"] == "timeout"
     assert len(asked) == 1
+    settings.DURATIONS = dataclasses.replace(settings.DURATIONS, probe=30.0)
     released.set()
     assert json.loads((await ask("/readyz?exclude=tutor"))[2])["layer"] == "ok"
 
