@@ -149,6 +149,8 @@ class ClassroomConsumer(Socket):
     known = messages.TEACHER_MESSAGES
     kind = "teacher"
 
+    tutor_running: bool  # as this dashboard was told
+
     async def open(self, session_key):
         """Send the whole state of the class, then every change."""
         classroom_id = self.scope["url_route"]["kwargs"]["classroom_id"]
@@ -157,6 +159,7 @@ class ClassroomConsumer(Socket):
         self.classroom_id = classroom_id
         await get_channel_layer().group_add(events.room_group(self.classroom_id), self.channel_name)
         snapshot = await database_sync_to_async(self._look_up)(session_key)
+        self.tutor_running = snapshot.tutor_running
         await self.send_frame(snapshot.encode(class_version=snapshot.class_version))
         pulse().watch(self)
 
@@ -206,6 +209,7 @@ class ClassroomConsumer(Socket):
     async def on_restore(self, message):
         """Called when the page finds that it missed something."""
         snapshot = await database_sync_to_async(self._snapshot)()
+        self.tutor_running = snapshot.tutor_running
         await self.send_frame(snapshot.encode(in_reply_to=message.id, class_version=snapshot.class_version))
         pulse().watch(self)
 

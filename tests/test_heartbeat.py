@@ -3,6 +3,7 @@
 import asyncio
 import io
 import os
+import re
 import signal
 import socket
 from datetime import timedelta
@@ -16,7 +17,7 @@ from sessions.models import Engine
 from sessions.services import engines as rows
 from sessions.tutor import TutorEngine
 from tests.engines import engines
-from tests.people import PATIENCE, queued, stored
+from tests.people import PATIENCE, browser, queued, room, stored
 from tests.processes import needs_servers, site
 
 
@@ -132,3 +133,26 @@ async def test_a_killed_worker_falls_silent(alice, model, tmp_path):
 def test_the_status_costs_two_queries(django_assert_num_queries):
     with django_assert_num_queries(2 if connection.vendor == "sqlite" else 3):  # PostgreSQL is asked for its clock
         rows.tutor_status()
+
+
+# ---------------------------------------------------------------- what a teacher sees of it
+
+
+async def test_the_room_is_told_that_nobody_answers_and_that_somebody_does_again(swift, serving_without_engine, carol):
+    async with room(carol) as before:
+        assert before.snapshot["payload"]["tutorRunning"] is False
+        async with engines():
+            assert (await before.hears("TUTOR_STATUS"))["payload"] == {"running": True}
+            async with room(carol) as meanwhile:
+                assert meanwhile.snapshot["payload"]["tutorRunning"] is True
+        assert (await before.hears("TUTOR_STATUS"))["payload"] == {"running": False}
+        answer = await before.replied(await before.sends("RESTORE"), "CLASSROOM_STATE")
+        assert answer["payload"]["tutorRunning"] is False
+    page = await stored(lambda: browser(carol).get(f"/classes/{carol.classroom.pk}/").content.decode())
+    assert re.search(r'id="no-tutor-notice" role="status">', page)
+
+
+def test_the_room_says_nothing_while_a_tutor_runs(carol):
+    silent(seconds=1)
+    page = browser(carol).get(f"/classes/{carol.classroom.pk}/").content.decode()
+    assert re.search(r'id="no-tutor-notice" role="status" hidden>', page)

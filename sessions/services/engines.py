@@ -59,6 +59,12 @@ def leave(id: UUID) -> None:
         Engine.objects.filter(pk=id).delete()
 
 
+def is_running() -> bool:
+    """True when an engine lives that takes questions."""
+    heard = database.now() - timedelta(seconds=settings.DURATIONS.silence)
+    return Engine.objects.filter(draining=False, last_seen__gte=heard).exists()
+
+
 def tutor_status() -> TutorStatus:
     """Return what waits and who lives: two queries."""
     now = database.now()
