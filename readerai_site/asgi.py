@@ -2,7 +2,8 @@
 
 Three kinds of scope: pages and REST go to Django, past `Probes`, which machines ask; sockets to
 `sessions.routing.websocket_application`, channel workers to `sessions.routing.channel_routing`. Around them
-`EmbeddedEngine` starts what runs beside the requests. Nothing is decided here: Origin, log-in and rights are checked in `sessions`.
+`EmbeddedEngine` starts what runs beside the requests. Nothing is decided here: Origin, log-in and rights are checked in
+`sessions`.
 """
 
 import os

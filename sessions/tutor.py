@@ -292,7 +292,10 @@ class TutorEngine:
             logger.info("A question failed: %s.", code, extra=claim.interruption.trail)
 
     async def _insist(self, function, *args, **kwargs) -> bool:
-        """Run a final write until it succeeds, True if the claim still held then, or `_let_go` ends it; then the sweep of whoever lives takes over."""
+        """Run a final write until it succeeds; return whether the claim still held then.
+
+        Or until `_let_go` ends it: then the sweep of whoever lives takes over.
+        """
         while True:
             try:
                 return await self._database.run(function, *args, **kwargs)
