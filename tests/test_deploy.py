@@ -179,6 +179,7 @@ class Echo(http.server.BaseHTTPRequestHandler):
     """A web process that answers with the headers it got."""
 
     def do_GET(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
         body = json.dumps(dict(self.headers)).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
