@@ -84,7 +84,7 @@ async def test_a_ticket_is_not_logged_by_uvicorn_either(alice, model, tmp_path):
     port = free_port()
     async with site(model, tmp_path, LOG_FORMAT="json", TUTOR_EMBEDDED="1") as processes:
         web = await processes.start(sys.executable, "-m", "uvicorn", "readerai_site.asgi:application", "--port", str(port))
-        await web.prints("Application startup complete")
+        await web.prints("Uvicorn running on")
         ticket = await stored(issue_ticket, alice.user, path=f"/ws/sessions/{alice.reading_session.pk}/")
         async with Client(alice).socket(port, ticket=ticket):
             await web.prints(r"/ws/sessions/\S+/.* \[accepted\]")
