@@ -33,7 +33,7 @@ OURS = {name: service for name, service in SERVICES.items() if service.get("imag
 ROWS = set(re.findall(r"^\| `([A-Z_]+)` \|", (ROOT / "docs" / "operations.md").read_text(), re.MULTILINE))
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text().replace("\\\n", "")
 NGINX = run_scaled.programs()["nginx"]
-UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+UNITS = sorted((DEPLOY / "systemd").glob("*@.service"))  # those that go on
 
 
 def seconds(text: str) -> float:
