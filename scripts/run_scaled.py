@@ -48,8 +48,12 @@ class Plan:
     python: str
 
     @property
+    def is_for_this_machine_only(self) -> bool:
+        return self.host in ("127.0.0.1", "localhost")
+
+    @property
     def url(self) -> str:
-        return f"http://{'localhost' if self.host in ('127.0.0.1', '0.0.0.0') else self.host}:{self.port}/"
+        return f"http://{'localhost' if self.is_for_this_machine_only or self.host == '0.0.0.0' else self.host}:{self.port}/"
 
 
 def main(python: str | None = None) -> None:
@@ -206,8 +210,8 @@ def settings_of(plan: Plan, *, database: str, redis: str) -> dict[str, str]:
     """Return the variables of all our processes; what the caller's environment says already stays."""
     ours = {"DATA_DIR": str(plan.data), "DATABASE_URL": database, "REDIS_URL": redis, "BEHIND_PROXY": "1",
             "PYTHONUNBUFFERED": "1", "HOST": "127.0.0.1"}
-    # A trial on one's own machine: whoever comes may have an account, by whatever name they reach us.
-    unless_said = {"SIGN_UP": "1", "ALLOWED_HOSTS": "*"}
+    # A trial on one's own machine: by whatever name it is reached. Accounts are for whoever sits at it, as in `make run`.
+    unless_said = {"ALLOWED_HOSTS": "*"} | ({"SIGN_UP": "1"} if plan.is_for_this_machine_only else {})
     return ours | {name: value for name, value in unless_said.items() if not os.environ.get(name)}
 
 

@@ -292,10 +292,7 @@ class TutorEngine:
             logger.info("A question failed: %s.", code, extra=claim.interruption.trail)
 
     async def _insist(self, function, *args, **kwargs) -> bool:
-        """Run a final write until it succeeds; return whether the claim still held then.
-
-        Or until `_let_go` ends it: then the sweep of whoever lives takes over.
-        """
+        """Run a final write until it succeeds, or `_let_go` ends it, for the sweep to take over; True if the claim held."""
         while True:
             try:
                 return await self._database.run(function, *args, **kwargs)

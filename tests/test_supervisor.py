@@ -152,3 +152,14 @@ def test_what_is_missing_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
     with pytest.raises(Refusal, match="needs PostgreSQL, nginx: on Debian and Ubuntu, apt install"):
         run_scaled.main(python="python")
+
+
+@pytest.mark.parametrize(("host", "open_door"), [("127.0.0.1", "1"), ("0.0.0.0", None)])
+def test_strangers_make_accounts_only_where_nobody_else_comes(tmp_path, monkeypatch, host, open_door):
+    for name in ("SIGN_UP", "ALLOWED_HOSTS"):
+        monkeypatch.delenv(name, raising=False)
+    plan = run_scaled.Plan(host=host, port=8000, webs=[8001], workers=[8002], data=tmp_path, python="python")
+    assert plan.url == "http://localhost:8000/"
+    assert run_scaled.settings_of(plan, database="postgres://", redis="unix://").get("SIGN_UP") == open_door
+    monkeypatch.setenv("SIGN_UP", "0")  # whoever says it themselves is heard
+    assert "SIGN_UP" not in run_scaled.settings_of(plan, database="postgres://", redis="unix://")
