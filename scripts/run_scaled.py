@@ -30,10 +30,16 @@ from run import check_data_directory, check_port, manage
 from supervisor import Child, Supervisor
 
 TEMPLATE = ROOT / "deploy" / "nginx" / "site.conf.template"
-PATIENCE = 60  # seconds until all must answer
+PATIENCE = 180  # seconds until each must answer, on a machine that is busy with other things
 DATABASE = "readerai"
 # Numbered, because the groups end from the last to the first: nginx stays to hand on what the web processes close with.
 SERVERS, PROXY, OURS = 0, 1, 2
+# As `make run` does it: what is run before the processes, and what cannot be done when it fails.
+SET_UP = [
+    (["migrate", "--verbosity=0"], "The database could not be brought up to date"),
+    (["collectstatic", "--noinput", "--verbosity=0"], "The scripts and styles could not be prepared"),
+    (["demo"], "The demo class could not be made"),
+]
 
 
 @dataclass(frozen=True)
@@ -128,7 +134,9 @@ async def run(plan: Plan, folder: Path) -> None:
     try:
         database, redis = await start_servers(supervisor, plan, folder)
         os.environ.update(settings_of(plan, database=database, redis=redis))
-        await asyncio.to_thread(set_up, plan)
+        for arguments, doing in SET_UP:
+            if not supervisor.ending.is_set():
+                await asyncio.to_thread(manage, plan.python, *arguments, doing=doing)
         if not supervisor.ending.is_set():
             await supervisor.start(*ours(plan))
             # nginx leaves a process that did not answer alone for ten seconds: it comes when they all do.
@@ -213,13 +221,6 @@ def settings_of(plan: Plan, *, database: str, redis: str) -> dict[str, str]:
     # A trial on one's own machine: by whatever name it is reached. Accounts are for whoever sits at it, as in `make run`.
     unless_said = {"ALLOWED_HOSTS": "*"} | ({"SIGN_UP": "1"} if plan.is_for_this_machine_only else {})
     return ours | {name: value for name, value in unless_said.items() if not os.environ.get(name)}
-
-
-def set_up(plan: Plan) -> None:
-    """Bring database, static files and demo class up to date."""
-    manage(plan.python, "migrate", "--verbosity=0", doing="The database could not be brought up to date")
-    manage(plan.python, "collectstatic", "--noinput", "--verbosity=0", doing="The scripts and styles could not be prepared")
-    manage(plan.python, "demo", doing="The demo class could not be made")
 
 
 def ours(plan: Plan) -> list[Child]:
