@@ -5,10 +5,11 @@
 UV = uv
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(LOCK_OPTIONS)
 
-.PHONY: help run test lint lock bench scene tour clean
+.PHONY: help run run-scaled test lint lock bench scene tour clean
 
 help:
 	@echo 'make run     serve the classroom on http://localhost:8000/ (HOST=0.0.0.0 for the network, PORT=, DATA_DIR=)'
+	@echo 'make run-scaled  the same as several processes: nginx, WEB=2, WORKERS=2, PostgreSQL, Redis (PORT=, DATA_DIR=)'
 	@echo 'make test    every check: ruff, the suite on SQLite, on PostgreSQL and Redis, on each Python found'
 	@echo 'make lint    ruff alone'
 	@echo 'make bench   the load benchmark in tests/load (ARGS="--help" lists its options)'
@@ -20,6 +21,9 @@ help:
 # exec, so that Ctrl-C and SIGTERM reach the server and not a shell in between.
 run:
 	@exec sh scripts/python.sh scripts/run.py
+
+run-scaled:
+	@exec sh scripts/python.sh scripts/run_scaled.py
 
 test:
 	@exec sh scripts/python.sh scripts/run_tests.py

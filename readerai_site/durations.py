@@ -25,6 +25,9 @@ class Durations:
     unclaimed: float = 600.0        # a question nobody could claim for so long fails as busy
     draft: float = 1.0              # how often the running answers' drafts are stored
     delta: float = 0.2              # at most five deltas a second for one answer
+    beat: float = 5.0               # how often an engine says that it lives
+    silence: float = 20.0           # an engine that has said nothing for so long is taken for dead
+    probe: float = 3.0              # what /readyz gives a part of the site to answer
     layer: float = 2.0              # a channel layer that takes longer for one message is passed over
     # Sockets
     heartbeat: float = 25.0

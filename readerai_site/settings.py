@@ -189,6 +189,11 @@ else:
 # The tutor engine runs in the serving process unless workers do it (`manage.py runworker tutor`).
 TUTOR_EMBEDDED = env_flag("TUTOR_EMBEDDED", not REDIS_URLS)
 
+# ---- Who watches over us: /livez, /readyz and /metrics
+
+METRICS_TOKEN = os.environ.get("METRICS_TOKEN", "")  # without one, /metrics answers this machine only, a public site nobody
+METRICS_PORT = int(os.environ.get("METRICS_PORT") or "0")  # a worker's; the web processes have theirs
+
 # ---- Time and measure
 
 DURATIONS = Durations().scaled(float(os.environ.get("DURATION_SCALE", "1")))
@@ -269,7 +274,7 @@ TIME_ZONE = os.environ.get("TIME_ZONE", "UTC")
 USE_I18N = USE_TZ = True
 LOCALE_PATHS = [BASE_DIR / "locale"]
 STATIC_URL = "/static/"
-STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT = Path(os.environ.get("STATIC_DIR", DATA_DIR / "static"))
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # whitenoise warns at every start where it is missing
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # Collected files (`make run` does it, and so must an upgrade) are compressed and cached; a bare clone serves its own.
@@ -280,13 +285,22 @@ STORAGES = {
     "staticfiles": {"BACKEND": "readerai_site.static_storage.StaticStorage" if STATIC_IS_COLLECTED
                     else "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+LOG_FORMAT = os.environ.get("LOG_FORMAT") or "plain"
+if LOG_FORMAT not in ("plain", "json"):
+    raise ImproperlyConfigured(f"LOG_FORMAT is plain or json, not {LOG_FORMAT}.")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {
-        "()": "readerai_site.logs.Formatter", "format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "formatters": {
+        "plain": {"()": "readerai_site.logs.Formatter", "format": "{asctime} {levelname} {name} {message}", "style": "{"},
+        "json": {"()": "readerai_site.logs.JSONFormatter"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": os.environ.get("LOG_LEVEL", "INFO")},
     # Whatever LOG_LEVEL is: they write addresses, in which a key may stand, and openai once wrote whole questions.
-    "loggers": {name: {"level": "WARNING"} for name in ("openai", "httpx2", "httpcore2")},
+    "loggers": {name: {"level": "WARNING"} for name in ("openai", "httpx2", "httpcore2")} | {
+        # uvicorn brings handlers of its own, and writes tickets: its lines become ours, without queries.
+        name: {"handlers": [], "propagate": True, "filters": ["no_queries"]}
+        for name in ("uvicorn", "uvicorn.error", "uvicorn.access")},
+    "filters": {"no_queries": {"()": "readerai_site.logs.WithoutQueries"}},
 }

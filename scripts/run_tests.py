@@ -33,7 +33,8 @@ PYTEST = ("-m", "pytest", "-o", "faulthandler_timeout=300", *PROCESSES)
 # Settings of an installation that must not colour the tests.
 UNSET = ("DATABASE_URL", "REDIS_URL", "REDIS_PREFIX", "TUTOR_EMBEDDED", "HOST", "PORT", "PUBLIC_ORIGINS", "ALLOWED_HOSTS",
          "HTTPS", "BEHIND_PROXY", "DEBUG", "SECRET_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL", "TUTOR_MODEL",
-         "TUTOR_PROVIDER", "LLM_MAX_CONCURRENT", "DURATION_SCALE", "TIME_ZONE", "LOG_LEVEL")
+         "TUTOR_PROVIDER", "LLM_MAX_CONCURRENT", "DURATION_SCALE", "TIME_ZONE", "LOG_LEVEL", "LOG_FORMAT", "METRICS_TOKEN",
+         "METRICS_PORT", "STATIC_DIR", "WEB", "WORKERS")
 
 
 @dataclass

@@ -4,6 +4,7 @@ Students speak to `ReadingSessionConsumer`, teachers to `ClassroomConsumer`; `Tu
 on which a worker is woken. Nothing slow happens here.
 """
 
+import logging
 from uuid import UUID
 
 from channels.consumer import AsyncConsumer
@@ -18,6 +19,8 @@ from sessions.services import access, classes, questions, reading, snapshots, te
 from sessions.sockets import NOT_FOUND, NOT_LOGGED_IN, REMOVED, Refusal, Socket, receipt_key
 from sessions.writes import writer
 
+logger = logging.getLogger(__name__)
+
 MAX_KEY = 2**63 - 1
 
 
@@ -25,6 +28,7 @@ class ReadingSessionConsumer(Socket):
     """A student's socket on one reading session."""
 
     known = messages.STUDENT_MESSAGES
+    kind = "student"
 
     reading_session_id: UUID
 
@@ -92,6 +96,8 @@ class ReadingSessionConsumer(Socket):
         """Called when the student stops reading to ask something. Acknowledged when it is safely stored."""
         reply = await self._submit(questions.interruption(
             self.reading_session_id, message.payload, receipt=receipt_key(message), sender=self.channel_name), to=message)
+        logger.info("A question is stored.", extra={
+            "question": reply.payload["interruptionId"], "message_id": str(message.id)})
         if not reply.repeated:
             self.places[UUID(reply.payload["interruptionId"])] = reply.payload["queuePosition"]
             await self.reply(messages.PauseAudio(
@@ -141,6 +147,9 @@ class ClassroomConsumer(Socket):
     """A teacher's socket on one class."""
 
     known = messages.TEACHER_MESSAGES
+    kind = "teacher"
+
+    tutor_running: bool  # as this dashboard was told
 
     async def open(self, session_key):
         """Send the whole state of the class, then every change."""
@@ -150,6 +159,7 @@ class ClassroomConsumer(Socket):
         self.classroom_id = classroom_id
         await get_channel_layer().group_add(events.room_group(self.classroom_id), self.channel_name)
         snapshot = await database_sync_to_async(self._look_up)(session_key)
+        self.tutor_running = snapshot.tutor_running
         await self.send_frame(snapshot.encode(class_version=snapshot.class_version))
         pulse().watch(self)
 
@@ -199,6 +209,7 @@ class ClassroomConsumer(Socket):
     async def on_restore(self, message):
         """Called when the page finds that it missed something."""
         snapshot = await database_sync_to_async(self._snapshot)()
+        self.tutor_running = snapshot.tutor_running
         await self.send_frame(snapshot.encode(in_reply_to=message.id, class_version=snapshot.class_version))
         pulse().watch(self)
 

@@ -89,6 +89,7 @@ class Interruption(models.Model):
     enrollment = models.ForeignKey(Enrollment, models.CASCADE, related_name="interruptions")
     classroom = models.ForeignKey(Classroom, models.CASCADE, related_name="interruptions")
     text = models.ForeignKey(Text, models.CASCADE, related_name="interruptions")
+    message_id = models.UUIDField(null=True)  # the browser's own id of the question, to follow it through the logs
     paragraph = models.PositiveIntegerField()
     word_index = models.PositiveIntegerField()
     question_text = models.TextField()
@@ -131,6 +132,11 @@ class Interruption(models.Model):
             models.Index(fields=["classroom", "text", "paragraph"]),
             models.Index(fields=["created_at"], condition=Q(state__in=["queued", "answering"]), name="interruption_open"),
         ]
+
+    @property
+    def trail(self) -> dict[str, str]:
+        """What every line of the log about this question carries (`readerai_site.logs`)."""
+        return {"question": str(self.pk), "message_id": str(self.message_id or "")}
 
 
 class Receipt(models.Model):
@@ -178,6 +184,22 @@ class TutorState(models.Model):
     """The single row that every claim locks first, so that all workers together keep to the limit."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+
+
+class Engine(models.Model):
+    """A tutor engine of some process, and its last sign of life. A hint for people and probes: claims need no such row."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    host = models.CharField(max_length=255)
+    pid = models.PositiveIntegerField()
+    started_at = models.DateTimeField()
+    last_seen = models.DateTimeField()  # the database's clock, as everything that is compared
+    running = models.PositiveSmallIntegerField(db_default=0)  # answers under way
+    draining = models.BooleanField(db_default=False)  # it takes no more questions
+
+    class Meta:
+        verbose_name = _("tutor engine")
+        verbose_name_plural = _("tutor engines")
 
 
 class Eviction(models.Model):

@@ -13,8 +13,8 @@ from uuid import UUID
 
 from django.conf import settings
 
-from sessions import messages
-from sessions.services import presence, snapshots
+from sessions import messages, metrics
+from sessions.services import engines, presence, snapshots
 from sessions.writes import writer
 
 logger = logging.getLogger(__name__)
@@ -54,6 +54,7 @@ class Pulse:
         reader.activity = self._activities.setdefault(reader.access.user.pk, Activity())
         self.readers.add(reader)
         self._opened.append(presence.Opened(reader.reading_session_id, restored))
+        metrics.RETURNED.inc(restored)
 
     def watch(self, room) -> None:
         """Keep a dashboard true from its snapshot on: what changed while that was read is told once more."""
@@ -82,7 +83,8 @@ class Pulse:
     async def run(self) -> None:
         while True:
             await asyncio.sleep(settings.DURATIONS.pulse)
-            for beat in (self._evict, self._record_presence, self._answer_pings, self._tell_rooms, self._tell_places):
+            for beat in (self._evict, self._record_presence, self._answer_pings, self._tell_rooms, self._tell_of_tutor,
+                         self._tell_places):
                 try:
                     await beat()
                 except Exception:
@@ -189,6 +191,15 @@ class Pulse:
         self._heat_told[classroom_id] = now
         counts = await writer().run(snapshots.paragraph_counts, classroom_id)
         return [messages.HeatmapUpdated(paragraph_counts=counts).encode()]
+
+    async def _tell_of_tutor(self) -> None:
+        """Tell dashboards that the last engine is gone, or that one is there again."""
+        if not self.rooms:
+            return
+        running = await writer().run(engines.is_running)
+        for room in [room for room in self.rooms if room.tutor_running != running]:
+            room.tutor_running = running
+            room.offer(messages.TutorStatus(running=running).encode())
 
     async def _tell_places(self) -> None:
         waiting = [reader for reader in self.readers if reader.places]

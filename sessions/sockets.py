@@ -19,7 +19,7 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 from django.http.cookie import parse_cookie
 
-from sessions import errors, messages
+from sessions import errors, messages, metrics
 from sessions.limits import Bucket
 from sessions.models import Eviction
 from sessions.pulse import pulse
@@ -52,6 +52,7 @@ class Socket(AsyncWebsocketConsumer):
     """A WebSocket of the protocol. Subclasses say what they know and how they open."""
 
     known: ClassVar[dict[str, type[messages.Payload]]]
+    kind: ClassVar[str]
     quiet = frozenset({"PING", "RESTORE"})  # a page says these by itself; they are no activity of a person
 
     access: access.Access
@@ -88,6 +89,7 @@ class Socket(AsyncWebsocketConsumer):
         self._bad: deque[float] = deque(maxlen=settings.LIMITS.bad_messages)
         try:
             await self.open(None if ticket else session_key)
+            metrics.OPENED[self.kind].inc()
         except access.NotLoggedIn:
             await self.end(NOT_LOGGED_IN)
         except Refusal as refusal:
@@ -119,6 +121,7 @@ class Socket(AsyncWebsocketConsumer):
         if self.ended:
             return
         self.ended = True
+        metrics.ENDED[str(code)].inc()
         pulse().closed(self)
         await self.close(code=code)
 
@@ -173,8 +176,11 @@ class Socket(AsyncWebsocketConsumer):
         except messages.BadMessage as bad:
             return await self.refuse(bad)
         self.heard(message)
+        metrics.RECEIVED[message.type].inc()
         try:
             await getattr(self, f"on_{message.type.lower()}")(message)
+            if message.payload.durable:
+                metrics.ACKNOWLEDGED.observe(time.monotonic() - self.last_heard)
         except errors.Refused as refused:
             await self.reply_error(refused.code, refused.message, to=message.id)
         except Refusal as refusal:
@@ -239,6 +245,7 @@ class Socket(AsyncWebsocketConsumer):
             reply.type, reply.payload, in_reply_to=to.id, version=reply.version))
 
     async def reply_error(self, code: str, text, *, to) -> None:
+        metrics.REFUSED[code].inc()
         await self.send_frame(messages.Error(code=code, message=str(text)).encode(in_reply_to=to))
 
 

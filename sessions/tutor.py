@@ -17,7 +17,8 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from classrooms.services.roster import names_in_class
-from sessions import events, failpoints, llm, messages, redaction
+from sessions import events, failpoints, llm, messages, metrics, redaction
+from sessions.heartbeat import Heartbeat
 from sessions.llm.citations import find_citations
 from sessions.models import Interruption
 from sessions.providers import HELPER, make_provider
@@ -62,6 +63,7 @@ class TutorEngine:
         self._making = asyncio.Lock()
         self._woken = asyncio.Event()
         self._stopping = False
+        self._heart = Heartbeat(self._database, lambda: len(self._running))
 
     def wake(self) -> None:
         self._woken.set()
@@ -69,6 +71,7 @@ class TutorEngine:
     async def run(self) -> None:
         """Claim and answer until cancelled. A database that is away is waited for."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._heart.run())
             group.create_task(self._every(settings.DURATIONS.sweep, self._fail_overdue))
             group.create_task(self._every(settings.DURATIONS.lease_renewal, self._renew))
             group.create_task(self._every(settings.DURATIONS.lease_margin / 5, self._let_go))
@@ -78,6 +81,7 @@ class TutorEngine:
     async def stop(self, *, drain: float) -> None:
         """Stop claiming, let the answers under way finish for `drain` seconds, give the others back."""
         self._stopping = True
+        self._heart.drain()
         async with self._claiming:  # what is being claimed at this moment is ours to finish too
             tasks = [running.task for running in self._running.values()]
         if tasks:
@@ -90,6 +94,7 @@ class TutorEngine:
                 await provider.close()
             except Exception:
                 logger.exception("A provider did not close.")
+        await self._heart.leave()
         await self._database.close()
 
     # ---- The queue
@@ -167,7 +172,8 @@ class TutorEngine:
         for interruption in await self._database.run(queue.overdue):
             try:
                 fallback = await self._fallback(interruption)
-                await self._database.run(queue.fail_overdue, interruption, fallback=fallback)
+                if await self._database.run(queue.fail_overdue, interruption, fallback=fallback):
+                    logger.info("A question was overdue and failed.", extra=interruption.trail)
             except Exception:  # the next one must not wait for it
                 logger.exception("Question %s is overdue and could not be failed.", interruption.pk)
 
@@ -183,7 +189,8 @@ class TutorEngine:
                 await self._retry_or_fail(running, error)
             else:
                 failpoints.hit("before_final_commit")
-                await self._insist(queue.finish, running.claim, answer)
+                if await self._insist(queue.finish, running.claim, answer):
+                    logger.info("A question is answered by %s.", answer.provider, extra=running.claim.interruption.trail)
                 failpoints.hit("after_final_commit")
         except asyncio.CancelledError:
             if self._stopping:
@@ -206,6 +213,7 @@ class TutorEngine:
     async def _stream(self, running: Running) -> queue.Answer:
         """Return the whole answer, having sent it out piece by piece."""
         interruption = running.claim.interruption
+        logger.info("Call %d for a question begins.", interruption.attempt, extra=interruption.trail)
         request = await self._request(interruption)
         if budgets.uses_model(interruption.classroom):
             names = await self._database.run(names_in_class, interruption.classroom_id)
@@ -214,6 +222,7 @@ class TutorEngine:
         else:
             provider = await self._provider(HELPER)
         telling = finish = None
+        asked_at = time.monotonic()
         try:
             async with contextlib.aclosing(provider.stream(request)) as pieces:
                 async for piece in pieces:
@@ -224,6 +233,7 @@ class TutorEngine:
                     running.fresh.set()
                     failpoints.hit("mid_stream")
                     if telling is None:
+                        metrics.FIRST_TOKEN[provider.name].observe(time.monotonic() - asked_at)
                         await self._tell(running)
                         telling = asyncio.create_task(self._keep_telling(running))
         finally:
@@ -233,6 +243,7 @@ class TutorEngine:
                         pass
                 finally:
                     telling.cancel()
+        metrics.CALL[provider.name].observe(time.monotonic() - asked_at)
         text = running.text
         if finish.reason in ("refusal", "content_filter"):
             text = _("This is a good question for your teacher. Please ask them.")
@@ -267,7 +278,9 @@ class TutorEngine:
     async def _retry_or_fail(self, running: Running, error: llm.ProviderError) -> None:
         claim = running.claim
         attempt = claim.interruption.attempt
-        logger.warning("Attempt %d of question %s failed: %s (%s).", attempt, running.id, error.code, error)
+        metrics.FAILED_CALLS[error.code].inc()
+        logger.warning("Attempt %d of question %s failed: %s (%s).", attempt, running.id, error.code, error,
+                       extra=claim.interruption.trail)
         delay = error.retry_after if error.retry_after is not None else settings.DURATIONS.retry * 2 ** (attempt - 1)
         in_time = time.monotonic() + delay < running.deadline
         if error.retriable and attempt < settings.LIMITS.attempts and in_time:
@@ -277,10 +290,11 @@ class TutorEngine:
             await self._fail(claim, error.code)
 
     async def _fail(self, claim: queue.Claim, code: str) -> None:
-        await self._insist(queue.fail, claim, code=code, fallback=await self._fallback(claim.interruption))
+        if await self._insist(queue.fail, claim, code=code, fallback=await self._fallback(claim.interruption)):
+            logger.info("A question failed: %s.", code, extra=claim.interruption.trail)
 
-    async def _insist(self, function, *args, **kwargs) -> None:
-        """Run a final write until it succeeds, or `_let_go` ends it; then the sweep of whoever lives takes over."""
+    async def _insist(self, function, *args, **kwargs) -> bool:
+        """Run a final write until it succeeds, or `_let_go` ends it, for the sweep to take over; True if the claim held."""
         while True:
             try:
                 return await self._database.run(function, *args, **kwargs)

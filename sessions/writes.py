@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import json
 import logging
+import time
 import weakref
 from collections import deque
 from collections.abc import Callable
@@ -25,7 +26,7 @@ from django.db import connection, models
 
 from classrooms import database
 from classrooms.database import transaction
-from sessions import errors, events, failpoints
+from sessions import errors, events, failpoints, metrics
 from sessions.models import Interruption, ReadingSession, Receipt
 
 __all__ = ["Batch", "DatabaseThread", "ReceiptKey", "Reply", "Write", "Writer", "body_hash", "transaction", "write_now",
@@ -266,12 +267,15 @@ class Writer:
     async def _drain(self) -> None:
         while self._waiting:
             taken = [self._waiting.popleft() for _ in range(min(settings.LIMITS.batch, len(self._waiting)))]
+            started = time.perf_counter()
             try:
                 outcomes, batch = await self._thread.run(run_batch, [write for write, _ in taken])
             except Exception as error:  # the thread itself failed: no connection to be had, for one
                 outcomes, batch = [error] * len(taken), None
             self.batches += 1
             self.committed += len(taken)
+            metrics.BATCH_WRITES.observe(len(taken))
+            metrics.BATCH_SECONDS.observe(time.perf_counter() - started)
             for (_, future), outcome in zip(taken, outcomes, strict=True):
                 if future.done():
                     continue  # the socket went away; what it wrote is kept all the same

@@ -110,7 +110,8 @@ class Site:
         self._stack = stack
         self.environment = environment
 
-    async def _start(self, *command: str, **environment: str) -> Process:
+    async def start(self, *command: str, **environment: str) -> Process:
+        """Start any program."""
         process = Process(await asyncio.create_subprocess_exec(
             *command, cwd=ROOT, env={**os.environ, **self.environment, **environment},
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT))
@@ -119,27 +120,27 @@ class Site:
 
     async def serve(self, **environment: str) -> Process:
         """Start `manage.py serve`; return when it accepts connections at `port`."""
-        process = await self._start(sys.executable, "manage.py", "serve", "--port", "0", **environment)
+        process = await self.start(sys.executable, "manage.py", "serve", "--port", "0", **environment)
         process.port = int((await process.prints(r"is at http://\S+:(\d+)/"))[1])
         process.ready_at = timezone.now()
         return process
 
     async def worker(self, **environment: str) -> Process:
         """Start `manage.py runworker tutor`; return when it runs."""
-        process = await self._start(sys.executable, "manage.py", "runworker", "tutor", **environment)
+        process = await self.start(sys.executable, "manage.py", "runworker", "tutor", **environment)
         await process.prints("Running worker")
         process.ready_at = timezone.now()
         return process
 
     async def command(self, *arguments: str, **environment: str) -> Process:
         """Start any other command of `manage.py`."""
-        return await self._start(sys.executable, "manage.py", *arguments, **environment)
+        return await self.start(sys.executable, "manage.py", *arguments, **environment)
 
     async def redis(self, port: int, directory: Path) -> Process:
         """Start a private Redis that keeps nothing; skip the test where there is none to start."""
         if not shutil.which("redis-server"):
             pytest.skip("redis-server is not installed here, so none can be stopped and started")
-        process = await self._start(
+        process = await self.start(
             "redis-server", "--port", str(port), "--save", "", "--dir", str(directory), "--bind", "127.0.0.1")
         await process.prints("Ready to accept connections")
         return process

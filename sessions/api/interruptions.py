@@ -1,5 +1,7 @@
 """Questions: asked, looked up, and those that scrolled out of a snapshot."""
 
+import logging
+
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.response import Response
@@ -10,6 +12,8 @@ from sessions.api.base import WireView, wire
 from sessions.api.paging import BEFORE, ByMoment
 from sessions.services import classes, questions, reading, snapshots
 from sessions.writes import ReceiptKey, body_hash, write_now
+
+logger = logging.getLogger(__name__)
 
 
 class InterruptionList(WireView):
@@ -35,6 +39,8 @@ class InterruptionList(WireView):
         payload = {name: value for name, value in request.data.items() if name != "id"}
         reply = write_now(questions.interruption(reading_session.pk, question, receipt=ReceiptKey(
             question.id, question.type, body_hash(question.type, payload))))
+        logger.info("A question is stored.", extra={
+            "question": reply.payload["interruptionId"], "message_id": str(question.id)})
         return Response(reply.payload, status=status.HTTP_200_OK if reply.repeated else status.HTTP_201_CREATED)
 
 

@@ -59,6 +59,7 @@ from sessions.messages.server import (
     Suggestion,
     TextRevised,
     TextView,
+    TutorStatus,
     frame_of,
 )
 
@@ -71,5 +72,5 @@ __all__ = [
     "PreferencesSaved", "ProgressSaved", "QueuePosition", "ReadingProgress", "ResumeAudio", "ResumeReading",
     "RoomInterruption", "RoomTextView", "Schema", "ServerMessage", "SessionRestored", "SessionView", "SetPreferences",
     "StudentInterruption", "StudentJoined", "StudentPresence", "StudentProgress", "StudentView", "Suggestion",
-    "TextRevised", "TextView", "WireId", "frame_of", "parse", "read_json", "validate",
+    "TextRevised", "TextView", "TutorStatus", "WireId", "frame_of", "parse", "read_json", "validate",
 ]

@@ -294,6 +294,7 @@ class ClassroomState(ServerMessage):
     interruptions: list[RoomInterruption]
     paragraph_counts: list[ParagraphCount]
     broadcasts: list[BroadcastView]
+    tutor_running: bool
     class_version: int
     heartbeat_seconds: float
 
@@ -334,6 +335,11 @@ class HeatmapUpdated(ServerMessage):
     paragraph_counts: list[ParagraphCount]
 
 
+class TutorStatus(ServerMessage):
+    type = "TUTOR_STATUS"
+    running: bool
+
+
 TO_STUDENT = {m.type: m for m in (
     SessionRestored, InterruptionAcknowledged, QueuePosition, PauseAudio, ResumeAudio,
     InterruptionResponseDelta, InterruptionResponse, InterruptionError, ProgressSaved, PreferencesSaved,
@@ -341,4 +347,4 @@ TO_STUDENT = {m.type: m for m in (
 TO_TEACHER = {m.type: m for m in (
     ClassroomState, StudentJoined, StudentPresence, StudentProgress, InterruptionOpened,
     InterruptionResponseDelta, InterruptionAnswered, InterruptionFailed, HeatmapUpdated, ClassBroadcast,
-    TextRevised, Pong, Done, Error)}
+    TextRevised, TutorStatus, Pong, Done, Error)}

@@ -47,7 +47,8 @@ def interruption(reading_session_id: UUID, payload: messages.StudentInterruption
             id=uuid.uuid4(), reading_session=reading_session, enrollment=reading_session.enrollment,
             classroom=classroom, text=reading_session.text, word_index=word_index,
             paragraph=texts.outline(reading_session.text).paragraph_at(word_index),
-            question_text=payload.question_text, context=kept, flag=flag, created_at=asked_at, changed_at=asked_at)
+            question_text=payload.question_text, context=kept, flag=flag, created_at=asked_at, changed_at=asked_at,
+            message_id=receipt.message_id)
         batch.interruptions.append(row)
         position = 0 if flag else _next_position(batch)
         version = batch.next_version(reading_session)

@@ -10,14 +10,16 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction as django_transaction
 from django.db.models import Count, F, Min, Q
 
 from classrooms import database
 from classrooms.models import Classroom
-from sessions import events, failpoints, messages
+from sessions import events, failpoints, messages, metrics
 from sessions.models import Interruption, ReadingSession, TutorState
 from sessions.services import budgets, snapshots
 from sessions.services.revising import unplaced
@@ -230,6 +232,10 @@ def _end(row: Interruption, state: State, reading_session: ReadingSession) -> No
     ReadingSession.objects.filter(pk=reading_session.pk).update(version=F("version") + 1, changed_at=row.changed_at)
     version = reading_session.version + 1  # its row is locked: nobody else can have moved it
     events.announce(events.session_group(reading_session.pk), snapshots.outcome(row).encode(version=version))
+    django_transaction.on_commit(partial(
+        metrics.count_outcome, code=row.error_code or state.value,
+        seconds=(row.finished_at - row.created_at).total_seconds(),
+        prompt_tokens=row.prompt_tokens, completion_tokens=row.completion_tokens))
     told = messages.InterruptionAnswered if state == State.ANSWERED else messages.InterruptionFailed
     events.announce(events.room_group(row.classroom_id),
                     told(interruption=snapshots.room_interruption(row)).encode())

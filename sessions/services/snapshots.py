@@ -12,7 +12,7 @@ from classrooms import database
 from classrooms.models import Classroom, Enrollment, Text
 from sessions import messages
 from sessions.models import Broadcast, Interruption, ReadingSession, page_of
-from sessions.services import help_card
+from sessions.services import engines, help_card
 
 RECENT_INTERRUPTIONS = 20
 RECENT_ROOM_INTERRUPTIONS = 50
@@ -223,4 +223,5 @@ def classroom_state(classroom: Classroom) -> messages.ClassroomState:
         students=student_views(classroom.pk),
         interruptions=[room_interruption(row) for row in interruptions],
         paragraph_counts=paragraph_counts(classroom.pk), broadcasts=_broadcasts(classroom),
+        tutor_running=engines.is_running(),
         class_version=classroom.version, heartbeat_seconds=settings.DURATIONS.heartbeat)

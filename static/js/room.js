@@ -67,6 +67,10 @@ socket.on("HEATMAP_UPDATED", ({ paragraphCounts }) => {
   room.mergeCounts(paragraphCounts);
   text.refresh();
 });
+socket.on("TUTOR_STATUS", ({ running }) => {
+  room.tutorRunning = running;
+  showTutor();
+});
 socket.on("CLASS_BROADCAST", (broadcast) => {
   room.mergeBroadcast(broadcast);
   tools.refresh();
@@ -93,7 +97,12 @@ function refreshQuestions() {
   document.title = waiting ? `(${waiting}) ${config.state.name}` : config.state.name;
 }
 
+function showTutor() {
+  byId("no-tutor-notice").hidden = room.tutorRunning;
+}
+
 function refreshAll() {
+  showTutor();
   students.refresh();
   text.refresh();
   tools.refresh();

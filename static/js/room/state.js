@@ -24,6 +24,7 @@ export class RoomState {
   restore(snapshot) {
     this.texts = new Map(snapshot.texts.map((text) => [text.id, text]));
     this.paused = snapshot.paused;
+    this.tutorRunning = snapshot.tutorRunning;
     this.focus = snapshot.focus ?? null;
     this.students = new Map(snapshot.students.map((student) => [student.enrollmentId, student]));
     this.interruptions = new Map(snapshot.interruptions.map((one) => [one.interruptionId, one]));
