@@ -147,6 +147,12 @@ class InProcessChannelLayer(InMemoryChannelLayer):
                 if not members:
                     del self.groups[group]
 
+    def is_empty(self, group: str, *, besides: str = "") -> bool:
+        """True when nobody is in `group`, or only the channel `besides`: a message to them need not even be made."""
+        with self._lock:
+            members = self.groups.get(group, ())
+            return len(members) <= (besides in members)
+
     async def group_send(self, group: str, message: dict[str, Any]) -> None:
         """Send `message` to every channel of `group`; full channels miss it, counted in `dropped`."""
         self.require_valid_group_name(group)

@@ -39,6 +39,13 @@ def room_group(classroom_id: int) -> str:
     return f"room.{classroom_id}"
 
 
+def may_have(group: str, *, besides: str = "") -> bool:
+    """False when it is certain that no socket is in a group but the one on channel `besides`. A socket that joins later
+    reads its state later too. Only a layer within this process can be certain."""
+    is_empty = getattr(get_channel_layer(), "is_empty", None)
+    return is_empty is None or not is_empty(group, besides=besides)
+
+
 async def push(group: str, frames: Iterable[str], *, exclude: str = "") -> None:
     """Send text frames, in order, to every socket of a group; `exclude` is the channel that was answered itself."""
     message = {"type": "push", "frames": list(frames)}

@@ -235,8 +235,7 @@ class Socket(AsyncWebsocketConsumer):
         await self.send_frame(message.encode(in_reply_to=to.id))
 
     async def reply_stored(self, reply: Reply, *, to: messages.ClientMessage) -> None:
-        await self.send_frame(messages.frame_of(
-            reply.type, reply.payload, in_reply_to=to.id, version=reply.version))
+        await self.send_frame(reply.encode(in_reply_to=to.id))
 
     async def reply_error(self, code: str, text, *, to) -> None:
         await self.send_frame(messages.Error(code=code, message=str(text)).encode(in_reply_to=to))

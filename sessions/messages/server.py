@@ -32,7 +32,10 @@ def frame_of(type: str, payload: dict, *, in_reply_to=None, version=None, class_
         frame["version"] = version
     if class_version is not None:
         frame["classVersion"] = class_version
-    return json.dumps(frame, ensure_ascii=False, separators=(",", ":"))
+    return _to_json(frame)
+
+
+_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # json.dumps makes one at each call
 
 
 class Citation(Schema):

@@ -6,12 +6,12 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Count, Q
 
-from sessions import errors, events, messages
+from sessions import errors, events, messages, statements
 from sessions.models import Interruption, ReadingSession
 from sessions.services import help_card, snapshots, texts
 from sessions.services.reading import reply_of
+from sessions.statements import LockedSession
 from sessions.writes import Batch, ReceiptKey, Reply, Write
 
 CONTEXT_FIELDS = {"current_sentence", "surrounding_text", "audio_timestamp"}
@@ -32,7 +32,7 @@ def interruption(reading_session_id: UUID, payload: messages.StudentInterruption
     Refuses with InvalidPosition, StaleText or RateLimited.
     """
 
-    def apply(reading_session: ReadingSession, batch: Batch) -> Reply:
+    def apply(reading_session: LockedSession, batch: Batch) -> Reply:
         context = payload.context
         word_index = context.current_word_index if context else reading_session.word_index
         texts.check_place(reading_session.text, word_index, context.revision if context else None)
@@ -41,12 +41,11 @@ def interruption(reading_session_id: UUID, payload: messages.StudentInterruption
         kept = context.model_dump(mode="json", include=CONTEXT_FIELDS, exclude_none=True) if context else {}
         kept |= payload.model_dump(
             mode="json", include={"interruption_type", "student_thought", "help_level"}, exclude_none=True)
-        classroom = reading_session.enrollment.classroom
         # Questions of one commit keep their order: who asked first is answered first, and lists stay as they were.
         asked_at = batch.now + timedelta(microseconds=len(batch.interruptions))
         row = Interruption(
-            id=uuid.uuid4(), reading_session=reading_session, enrollment=reading_session.enrollment,
-            classroom=classroom, text=reading_session.text, word_index=word_index,
+            id=uuid.uuid4(), reading_session_id=reading_session.pk, enrollment_id=reading_session.enrollment_id,
+            classroom_id=reading_session.classroom_id, text_id=reading_session.text.pk, word_index=word_index,
             paragraph=texts.outline(reading_session.text).paragraph_at(word_index),
             question_text=payload.question_text, context=kept, flag=flag, created_at=asked_at, changed_at=asked_at)
         batch.interruptions.append(row)
@@ -56,24 +55,24 @@ def interruption(reading_session_id: UUID, payload: messages.StudentInterruption
             interruption_id=row.pk, question_text=row.question_text, asked_at=snapshots.seconds(asked_at),
             word_index=word_index, paused_at_word_index=word_index, paragraph=row.paragraph, queue_position=position,
             processing_estimate=snapshots.estimate(position))
-        batch.push(events.session_group(reading_session.pk),
-                   acknowledged.encode(version=version, in_reply_to=receipt.message_id), exclude=sender)
+        reply = reply_of(acknowledged, version=version)
+        session_group, room_group = events.session_group(reading_session.pk), events.room_group(row.classroom_id)
+        batch.push(session_group, lambda: reply.encode(in_reply_to=receipt.message_id), exclude=sender)
         if flag:
             help_card.answer(row, now=asked_at)
-            batch.push(events.session_group(reading_session.pk),
-                       snapshots.outcome(row).encode(version=batch.next_version(reading_session)))
-            batch.push(events.room_group(classroom.pk), messages.InterruptionAnswered(
-                interruption=snapshots.room_interruption(row)).encode())
+            batch.push(session_group, snapshots.outcome(row).encode(version=batch.next_version(reading_session)))
+            told = messages.InterruptionAnswered
         else:
-            batch.push(events.room_group(classroom.pk), messages.InterruptionOpened(
-                interruption=snapshots.room_interruption(row)).encode())
             batch.wakes_tutor = True
-        return reply_of(acknowledged, version=version)
+            told = messages.InterruptionOpened
+        batch.push(room_group, lambda: told(
+            interruption=snapshots.room_interruption(row, nickname=reading_session.nickname)).encode())
+        return reply
 
     return Write(reading_session_id, apply, receipt)
 
 
-def _spend(reading_session: ReadingSession, batch: Batch, flag: str) -> None:
+def _spend(reading_session: LockedSession, batch: Batch, flag: str) -> None:
     """Count this question against the student's minute, over all their texts; raise RateLimited.
 
     One query counts for every student of the batch; the lock on the session keeps two batches apart. A cry for help is
@@ -81,12 +80,10 @@ def _spend(reading_session: ReadingSession, batch: Batch, flag: str) -> None:
     """
     spent: dict[int, Counter] | None = batch.memo.get("spent")
     if spent is None:
-        enrollments = {session.enrollment_id for session in batch.reading_sessions.values()}
-        rows = Interruption.objects.filter(
-            enrollment__in=enrollments, created_at__gt=batch.now - timedelta(minutes=1),
-        ).values("enrollment").annotate(asked=Count("pk"), flagged=Count("pk", filter=~Q(flag="")))
+        asked = statements.asked_since(
+            {session.enrollment_id for session in batch.reading_sessions.values()}, batch.now - timedelta(minutes=1))
         spent = batch.memo["spent"] = {
-            row["enrollment"]: Counter(asked=row["asked"], flagged=row["flagged"]) for row in rows}
+            enrollment: Counter(asked=questions, flagged=flagged) for enrollment, (questions, flagged) in asked.items()}
     counts = spent.setdefault(reading_session.enrollment_id, Counter())
     if counts["asked"] >= settings.LIMITS.questions_per_minute and not (flag and not counts["flagged"]):
         raise errors.RateLimited()
@@ -98,7 +95,7 @@ def _next_position(batch: Batch) -> int:
     """Return this question's estimated place in the queue, from 1."""
     queue = batch.memo.setdefault("queue", Counter())
     if "length" not in queue:
-        queue["length"] = Interruption.objects.filter(state=Interruption.State.QUEUED).count()
+        queue["length"] = statements.count_waiting()
     queue["length"] += 1
     return queue["length"]
 
@@ -107,9 +104,9 @@ def cancellation(reading_session_id: UUID, payload: messages.CancelInterruption,
                  sender: str = "") -> Write:
     """Return the write that ends an open question as cancelled; a finished one answers with what it came to."""
 
-    def apply(reading_session: ReadingSession, batch: Batch) -> Reply:
+    def apply(reading_session: LockedSession, batch: Batch) -> Reply:
         row = Interruption.objects.select_for_update(of=("self",)).select_related("enrollment").filter(
-            pk=payload.interruption_id, reading_session=reading_session).first()
+            pk=payload.interruption_id, reading_session=reading_session.pk).first()
         if row is None:
             raise errors.NotFound()
         if row.state not in Interruption.OPEN:
@@ -132,10 +129,10 @@ def cancellation(reading_session_id: UUID, payload: messages.CancelInterruption,
 def resumption(reading_session_id: UUID, payload: messages.ResumeReading) -> Write:
     """Return the write that notes what the reader thought of an answer; the reply says where reading goes on."""
 
-    def apply(reading_session: ReadingSession, batch: Batch) -> Reply:
+    def apply(reading_session: LockedSession, batch: Batch) -> Reply:
         if payload.interruption_id is not None:
             row = Interruption.objects.select_for_update(of=("self",)).select_related("enrollment").filter(
-                pk=payload.interruption_id, reading_session=reading_session).first()
+                pk=payload.interruption_id, reading_session=reading_session.pk).first()
             if row is None:
                 raise errors.NotFound()
             _judge(row, payload.model_dump(include={"understood", "helpful"}, exclude_none=True), reading_session, batch)
@@ -146,7 +143,7 @@ def resumption(reading_session_id: UUID, payload: messages.ResumeReading) -> Wri
     return Write(reading_session_id, apply, interruption_id=payload.interruption_id)
 
 
-def _judge(row: Interruption, judged: dict[str, bool], reading_session: ReadingSession, batch: Batch) -> None:
+def _judge(row: Interruption, judged: dict[str, bool], reading_session: LockedSession, batch: Batch) -> None:
     """Keep what the reader says of an answer and tell it to all the reader's pages; saying it again changes nothing."""
     if all(getattr(row, name) == value for name, value in judged.items()):
         return

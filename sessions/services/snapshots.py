@@ -92,10 +92,11 @@ def interruption_view(row: Interruption, *, position: int | None = None) -> mess
     return messages.InterruptionView(**_interruption_fields(row, position))
 
 
-def room_interruption(row: Interruption) -> messages.RoomInterruption:
-    """Return a question as the teacher sees it. Needs the row's enrollment."""
+def room_interruption(row: Interruption, *, nickname: str | None = None) -> messages.RoomInterruption:
+    """Return a question as the teacher sees it. Needs the row's enrollment, or its nickname."""
     return messages.RoomInterruption(
-        **_interruption_fields(row, None), enrollment_id=row.enrollment_id, nickname=row.enrollment.nickname,
+        **_interruption_fields(row, None), enrollment_id=row.enrollment_id,
+        nickname=row.enrollment.nickname if nickname is None else nickname,
         text_id=row.text_id, session_id=row.reading_session_id, flag=row.flag or None)
 
 
