@@ -15,7 +15,7 @@ from sessions import background, events, messages
 from sessions.models import ReadingSession
 from sessions.pulse import pulse
 from sessions.services import access, classes, questions, reading, snapshots, texts
-from sessions.sockets import NOT_FOUND, NOT_LOGGED_IN, REMOVED, Refusal, Socket, receipt_key
+from sessions.sockets import NOT_FOUND, REMOVED, Refusal, Socket, receipt_key
 from sessions.writes import writer
 
 MAX_KEY = 2**63 - 1
@@ -75,10 +75,9 @@ class ReadingSessionConsumer(Socket):
         """Note a sign of life; anything but PING and RESTORE is an activity of the student."""
         pulse().heard(self, activity=message.type not in self.quiet)
 
-    def overdue(self, now):
+    def logged_in_until(self):
         """As for every socket, and the log-in ends for a student who has been away from all their tabs."""
-        idle = now - self.activity.at > settings.DURATIONS.session_idle
-        return super().overdue(now) or (NOT_LOGGED_IN if idle else 0)
+        return min(super().logged_in_until(), self.activity.at + settings.DURATIONS.session_idle)
 
     def is_behind(self, version, class_version) -> bool:
         return version is not None and (version, class_version) != self._versions
