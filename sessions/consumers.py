@@ -11,8 +11,7 @@ from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 from django.conf import settings
 
-from sessions import background, events, messages
-from sessions.models import ReadingSession
+from sessions import arrivals, background, events, messages
 from sessions.pulse import pulse
 from sessions.services import access, classes, questions, reading, snapshots, texts
 from sessions.sockets import NOT_FOUND, REMOVED, Refusal, Socket, receipt_key
@@ -47,9 +46,8 @@ class ReadingSessionConsumer(Socket):
         """Return the snapshot; all that opening asks of the database, in one thread hop."""
         if session_key is not None or not hasattr(self, "access"):
             self.access = access.access_by_cookie(session_key)
-        found = (ReadingSession.objects.select_related("enrollment__classroom", "text")
-                 .filter(pk=self.reading_session_id, enrollment__user=self.access.user).first())
-        if found is None:
+        found = arrivals.read_session(self.reading_session_id)
+        if found is None or found.enrollment.user_id != self.access.user.pk:
             raise Refusal(NOT_FOUND)
         if found.enrollment.removed_at is not None or found.enrollment.classroom.archived_at is not None:
             raise Refusal(REMOVED)

@@ -201,6 +201,8 @@ class Pulse:
             for interruption_id, told in list(reader.places.items()):
                 position = positions.get(interruption_id)
                 if position is None:
+                    if len(positions) == snapshots.PLACES_TOLD:
+                        continue  # it may be further back
                     del reader.places[interruption_id]
                 elif position != told:
                     reader.places[interruption_id] = position

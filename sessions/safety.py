@@ -106,7 +106,7 @@ def worry_in(*typed: str, passages: Callable[[], Iterable[str]]) -> str:
     `passages` returns the text that is read. It is called only for a phrase that seems to be asked about: the text's
     own words, asked about as words, are no worry. Said as one's own they are, whatever the text says.
     """
-    for text in typed:
+    for text in filter(None, typed):
         plain = _plain(text)
         if not _HINT.search(plain):
             continue

@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import logging
 import time
-from datetime import datetime
 from typing import ClassVar
 from urllib.parse import parse_qs
 

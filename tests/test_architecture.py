@@ -14,7 +14,7 @@ APPS = ("classrooms", "sessions", "readerai_site")
 # Who stands above whom in `sessions`: a module imports what has a smaller number, or its own package.
 FLOORS = {
     "messages": 0, "llm": 0, "errors": 0, "limits": 0, "failpoints": 0, "safety": 0, "redaction": 1, "providers": 1,
-    "models": 1, "events": 2, "statements": 2, "writes": 3, "services": 4, "tutor": 5, "pulse": 5,
+    "models": 1, "events": 2, "statements": 2, "arrivals": 3, "writes": 3, "services": 4, "tutor": 5, "pulse": 5,
     "background": 6, "sockets": 7, "consumers": 8, "routing": 9,
     "admin": 9, "receivers": 9, "views": 9, "api": 9, "apps": 10, "urls": 10, "management": 10,
 }

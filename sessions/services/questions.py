@@ -1,7 +1,6 @@
 """What a student asks: recorded before it is acknowledged, cancelled, looked back upon."""
 
 import uuid
-from collections import Counter
 from datetime import timedelta
 from uuid import UUID
 
@@ -43,7 +42,7 @@ def interruption(reading_session_id: UUID, payload: messages.StudentInterruption
             mode="json", include={"interruption_type", "student_thought", "help_level"}, exclude_none=True)
         # Questions of one commit keep their order: who asked first is answered first, and lists stay as they were.
         asked_at = batch.now + timedelta(microseconds=len(batch.interruptions))
-        row = Interruption(
+        row = statements.new_interruption(
             id=uuid.uuid4(), reading_session_id=reading_session.pk, enrollment_id=reading_session.enrollment_id,
             classroom_id=reading_session.classroom_id, text_id=reading_session.text.pk, word_index=word_index,
             paragraph=texts.outline(reading_session.text).paragraph_at(word_index),
@@ -78,26 +77,23 @@ def _spend(reading_session: LockedSession, batch: Batch, flag: str) -> None:
     One query counts for every student of the batch; the lock on the session keeps two batches apart. A cry for help is
     taken even from someone who asked too much: the first of the minute, so that it cannot be used to flood the room.
     """
-    spent: dict[int, Counter] | None = batch.memo.get("spent")
+    spent: dict[int, tuple[int, int]] | None = batch.memo.get("spent")
     if spent is None:
-        asked = statements.asked_since(
+        spent = batch.memo["spent"] = statements.asked_since(
             {session.enrollment_id for session in batch.reading_sessions.values()}, batch.now - timedelta(minutes=1))
-        spent = batch.memo["spent"] = {
-            enrollment: Counter(asked=questions, flagged=flagged) for enrollment, (questions, flagged) in asked.items()}
-    counts = spent.setdefault(reading_session.enrollment_id, Counter())
-    if counts["asked"] >= settings.LIMITS.questions_per_minute and not (flag and not counts["flagged"]):
+    asked, flagged = spent.get(reading_session.enrollment_id, (0, 0))
+    if asked >= settings.LIMITS.questions_per_minute and not (flag and not flagged):
         raise errors.RateLimited()
-    counts["asked"] += 1
-    counts["flagged"] += bool(flag)
+    spent[reading_session.enrollment_id] = asked + 1, flagged + bool(flag)
 
 
 def _next_position(batch: Batch) -> int:
     """Return this question's estimated place in the queue, from 1."""
-    queue = batch.memo.setdefault("queue", Counter())
-    if "length" not in queue:
-        queue["length"] = statements.count_waiting()
-    queue["length"] += 1
-    return queue["length"]
+    waiting = batch.memo.get("waiting")
+    if waiting is None:
+        waiting = statements.count_waiting()
+    batch.memo["waiting"] = waiting + 1
+    return waiting + 1
 
 
 def cancellation(reading_session_id: UUID, payload: messages.CancelInterruption, *, receipt: ReceiptKey,

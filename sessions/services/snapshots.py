@@ -10,13 +10,14 @@ from django.utils.translation import gettext as _
 
 from classrooms import database
 from classrooms.models import Classroom, Enrollment, Text
-from sessions import messages
+from sessions import arrivals, messages
 from sessions.models import Broadcast, Interruption, ReadingSession, page_of
 from sessions.services import help_card
 
 RECENT_INTERRUPTIONS = 20
 RECENT_ROOM_INTERRUPTIONS = 50
 RECENT_BROADCASTS = 20
+PLACES_TOLD = 1_000  # further back in the queue a place says no more than that it is long, and each costs 5 µs a second
 TYPICAL_ANSWER_SECONDS = 6
 FLAGGED_STAYS = timedelta(days=7)  # a question that a teacher must see is in the room's snapshot for so long
 NOT_TO_REPEAT = ("cancelled", "budget_exceeded")  # asking again today would end the same way
@@ -124,31 +125,30 @@ def focus_view(classroom: Classroom) -> messages.FocusView | None:
 
 
 def _broadcasts(classroom: Classroom) -> list[messages.BroadcastView]:
-    rows = classroom.broadcasts.order_by("-version")[:RECENT_BROADCASTS]
-    return [messages.BroadcastView(**broadcast_view(row)) for row in reversed(rows)]
+    said = arrivals.read_broadcasts(classroom.pk, newest=RECENT_BROADCASTS)
+    return [messages.BroadcastView(**broadcast_view(row)) for row in reversed(said)]
 
 
 def queue_positions() -> dict:
-    """Return {interruption id: estimated place from 1} of everything that waits, oldest first."""
+    """Return {interruption id: estimated place from 1} of what waits, oldest first; `PLACES_TOLD` of them at most."""
     waiting = Interruption.objects.filter(state=State.QUEUED).order_by("created_at").values_list("pk", flat=True)
-    return {pk: place for place, pk in enumerate(waiting, start=1)}
+    return {pk: place for place, pk in enumerate(waiting[:PLACES_TOLD], start=1)}
 
 
-def positions_of(rows: Iterable[Interruption]) -> dict:
-    """Return `queue_positions()` if any of these waits; nothing is asked of the database if none does."""
-    return queue_positions() if any(row.state == State.QUEUED for row in rows) else {}
+def positions_of(questions: Iterable[Interruption]) -> dict:
+    """Return {interruption id: estimated place from 1} of those that wait; if none does, no database is asked."""
+    waiting = [row.pk for row in questions if row.state == State.QUEUED]
+    return arrivals.read_places(waiting) if waiting else {}
 
 
 def session_restored(reading_session: ReadingSession) -> messages.SessionRestored:
     """Return the whole state of a reading session. Its text, enrollment and class must be loaded already.
 
-    Three queries: questions still open, the latest others, the class's last words. The counters are those of
-    the row as it was loaded, before these, so a change in between is repeated to the page, never lost.
+    Two queries: the questions, the class's last words; a third for the places of those that wait. The counters are
+    those of the row as it was loaded, before these, so a change in between is repeated to the page, never lost.
     """
-    rows = reading_session.interruptions.order_by("-created_at", "-pk")
-    open_rows = list(rows.filter(state__in=Interruption.OPEN))
-    recent = list(rows.exclude(state__in=Interruption.OPEN)[:RECENT_INTERRUPTIONS])
-    positions = positions_of(open_rows)
+    interruptions = arrivals.read_questions(reading_session.pk, others=RECENT_INTERRUPTIONS)
+    positions = positions_of(interruptions)
     classroom, text = reading_session.enrollment.classroom, reading_session.text
     return messages.SessionRestored(
         restored=reading_session.connected_at is not None,
@@ -160,7 +160,7 @@ def session_restored(reading_session: ReadingSession) -> messages.SessionRestore
         rev=reading_session.rev, status=reading_session.status,
         preferences=messages.Preferences(**reading_session.preferences),
         interruptions=[interruption_view(row, position=positions.get(row.pk))
-                       for row in sorted(open_rows + recent, key=lambda row: (row.created_at, row.pk))],
+                       for row in sorted(interruptions, key=lambda row: (row.created_at, row.pk))],
         classroom=messages.ClassroomView(
             id=classroom.pk, name=classroom.name, paused=classroom.paused, ai_enabled=classroom.ai_enabled,
             focus=focus_view(classroom), broadcasts=_broadcasts(classroom)),
