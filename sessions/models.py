@@ -84,10 +84,11 @@ class Interruption(models.Model):
     OPEN = (State.QUEUED, State.ANSWERING)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    reading_session = models.ForeignKey(ReadingSession, models.CASCADE, related_name="interruptions")
+    # No index of their own: each of the three begins one below, and every index is paid for by every question.
+    reading_session = models.ForeignKey(ReadingSession, models.CASCADE, related_name="interruptions", db_index=False)
     # Known through the session too; here because the queue's fairness and the dashboard ask by them all day.
-    enrollment = models.ForeignKey(Enrollment, models.CASCADE, related_name="interruptions")
-    classroom = models.ForeignKey(Classroom, models.CASCADE, related_name="interruptions")
+    enrollment = models.ForeignKey(Enrollment, models.CASCADE, related_name="interruptions", db_index=False)
+    classroom = models.ForeignKey(Classroom, models.CASCADE, related_name="interruptions", db_index=False)
     text = models.ForeignKey(Text, models.CASCADE, related_name="interruptions")
     paragraph = models.PositiveIntegerField()
     word_index = models.PositiveIntegerField()
@@ -138,8 +139,10 @@ class Interruption(models.Model):
 class Receipt(models.Model):
     """What a durable message was answered, so that a resent one gets the same answer and no second effect."""
 
-    reading_session = models.ForeignKey(ReadingSession, models.CASCADE, null=True, related_name="receipts")
-    teacher = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="receipts")
+    reading_session = models.ForeignKey(
+        ReadingSession, models.CASCADE, null=True, related_name="receipts", db_index=False)  # begins a constraint's
+    teacher = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="receipts", db_index=False)
     message_id = models.UUIDField()
     type = models.CharField(max_length=30)
     body_hash = models.BinaryField(max_length=32)

@@ -119,7 +119,7 @@ def store_sessions(sessions: Iterable[LockedSession], *, now: datetime) -> None:
     changed_at = moment()(now)
     many(STORE_SESSION, [
         (row.word_index, row.furthest_word_index, row.rev, row.status, to_json(row.preferences), row.active_seconds,
-         row.version, changed_at, row.pk.hex) for row in sorted(sessions, key=attrgetter("pk"))])
+         row.version, changed_at, row.pk.hex) for row in sorted(sessions, key=attrgetter("pk.int"))])
 
 
 def read_receipts(keys: Iterable[tuple[UUID, UUID]]) -> list[StoredReceipt]:

@@ -13,7 +13,9 @@ from sessions.services.reading import reply_of
 from sessions.statements import LockedSession
 from sessions.writes import Batch, ReceiptKey, Reply, Write
 
-CONTEXT_FIELDS = {"current_sentence", "surrounding_text", "audio_timestamp"}
+# What is kept of a question beside its words and place, for the tutor's prompt.
+CONTEXT_FIELDS = ("current_sentence", "surrounding_text", "audio_timestamp")
+QUESTION_FIELDS = ("interruption_type", "student_thought", "help_level")
 
 
 def interruption_of(reading_session: ReadingSession, interruption_id: UUID) -> Interruption:
@@ -37,9 +39,8 @@ def interruption(reading_session_id: UUID, payload: messages.StudentInterruption
         texts.check_place(reading_session.text, word_index, context.revision if context else None)
         flag = help_card.flag_of(payload, reading_session.text)
         _spend(reading_session, batch, flag)
-        kept = context.model_dump(mode="json", include=CONTEXT_FIELDS, exclude_none=True) if context else {}
-        kept |= payload.model_dump(
-            mode="json", include={"interruption_type", "student_thought", "help_level"}, exclude_none=True)
+        kept = {name: value for part, names in ((context, CONTEXT_FIELDS), (payload, QUESTION_FIELDS)) if part
+                for name in names if (value := getattr(part, name)) is not None}
         # Questions of one commit keep their order: who asked first is answered first, and lists stay as they were.
         asked_at = batch.now + timedelta(microseconds=len(batch.interruptions))
         row = statements.new_interruption(
