@@ -86,6 +86,7 @@ READ_QUESTIONS = f"""
         ORDER BY i.created_at DESC, i.id DESC LIMIT %s) AS others"""
 READ_BROADCASTS = f"""
     SELECT {BROADCAST.sql} FROM reading_sessions_broadcast b WHERE b.classroom_id = %s ORDER BY b.version DESC LIMIT %s"""
+FIND_EVICTION = "SELECT 1 FROM reading_sessions_eviction WHERE created_at > %s LIMIT 1"
 READ_PLACES = """
     SELECT i.id, (SELECT count(*) FROM reading_sessions_interruption q
                   WHERE q.state = 'queued' AND q.created_at <= i.created_at)
@@ -124,6 +125,11 @@ def read_questions(reading_session_id: UUID, *, others: int) -> list[Interruptio
 def read_broadcasts(classroom_id: int, *, newest: int) -> list[Broadcast]:
     """Return what was last said to a class, newest first."""
     return [BROADCAST.model(row) for row in rows(READ_BROADCASTS, classroom_id, newest)]
+
+
+def is_anyone_evicted(since: datetime) -> bool:
+    """True when sockets had to close since then; each process asks once a second, and mostly nobody had to."""
+    return bool(rows(FIND_EVICTION, moment()(since)))
 
 
 def read_places(interruption_ids: Iterable[UUID]) -> dict[UUID, int]:

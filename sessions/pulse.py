@@ -42,6 +42,7 @@ class Pulse:
         self._active: set[UUID] = set()
         # User -> activity; gone with the user's last socket.
         self._activities: weakref.WeakValueDictionary[int, Activity] = weakref.WeakValueDictionary()
+        self._look_for_away_at = 0.0  # monotonic seconds
         self._pings: list[tuple] = []  # (consumer, id of the PING or ONLY_IF_BEHIND)
         self._told: dict[tuple, object] = {}  # what dashboards were told, so that a healing query repeats nothing
         self._tell_again: set[int] = set()  # classes with a dashboard whose snapshot may be older than what was told
@@ -93,6 +94,11 @@ class Pulse:
         await self._record_presence()
 
     async def _record_presence(self) -> None:
+        # With nothing to write down it only looks for readers who went away, which takes minutes.
+        now = time.monotonic()
+        if not (self._opened or self._seen or self._active) and now < self._look_for_away_at:
+            return
+        self._look_for_away_at = now + settings.DURATIONS.away / 60
         opened, self._opened = self._opened, []
         seen, self._seen = self._seen, set()
         active, self._active = self._active, set()

@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from classrooms import database
 from classrooms.models import Classroom, Enrollment
-from sessions import messages
+from sessions import arrivals, messages
 from sessions.models import ConnectionLog, Eviction, Interruption, ReadingSession
 from sessions.services import snapshots
 from sessions.writes import transaction
@@ -119,4 +119,6 @@ def evictions() -> list[Eviction]:
     A row seen twice does no harm, and one committed late is still seen.
     """
     since = database.now() - timedelta(seconds=10)
+    if not arrivals.is_anyone_evicted(since):
+        return []
     return list(Eviction.objects.filter(created_at__gt=since).select_related("user").order_by("pk"))
