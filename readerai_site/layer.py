@@ -11,6 +11,7 @@ import asyncio
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Iterable
 from typing import Any
 
 import msgpack
@@ -147,11 +148,11 @@ class InProcessChannelLayer(InMemoryChannelLayer):
                 if not members:
                     del self.groups[group]
 
-    def is_empty(self, group: str, *, besides: str = "") -> bool:
-        """True when nobody is in `group`, or only the channel `besides`: a message to them need not even be made."""
+    async def occupied(self, addresses: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Return those (group, channel) whose group has a member beside that channel: nothing need be made for others."""
         with self._lock:
-            members = self.groups.get(group, ())
-            return len(members) <= (besides in members)
+            return [(group, channel) for group, channel in addresses
+                    if (members := self.groups.get(group)) and len(members) > (channel in members)]
 
     async def group_send(self, group: str, message: dict[str, Any]) -> None:
         """Send `message` to every channel of `group`; full channels miss it, counted in `dropped`."""

@@ -39,11 +39,18 @@ def room_group(classroom_id: int) -> str:
     return f"room.{classroom_id}"
 
 
-def may_have(group: str, *, besides: str = "") -> bool:
-    """False when it is certain that no socket is in a group but the one on channel `besides`. A socket that joins later
-    reads its state later too. Only a layer within this process can be certain."""
-    is_empty = getattr(get_channel_layer(), "is_empty", None)
-    return is_empty is None or not is_empty(group, besides=besides)
+async def audible(addresses: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return those (group, channel to leave out) at which somebody may be listening: one question for a whole batch.
+
+    A socket that joins its group later reads its state later too, so nothing is lost on it.
+    """
+    found: set[tuple[str, str]] = set()
+
+    async def ask(layer: BaseChannelLayer) -> None:
+        found.update(await layer.occupied(addresses) if hasattr(layer, "occupied") else addresses)
+
+    await _ring(ask)
+    return found
 
 
 async def push(group: str, frames: Iterable[str], *, exclude: str = "") -> None:

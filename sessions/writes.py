@@ -191,8 +191,9 @@ def _merge(first: Batch | None, second: Batch | None) -> Batch | None:
 
 
 async def _announce(batch: Batch) -> None:
+    heard = await events.audible(batch.pushes) if batch.pushes else ()
     for (group, exclude), frames in batch.pushes.items():
-        if events.may_have(group, besides=exclude):
+        if (group, exclude) in heard:
             await events.push(group, [frame if isinstance(frame, str) else frame() for frame in frames], exclude=exclude)
     if batch.wakes_tutor:
         await events.wake_tutor()
