@@ -52,7 +52,8 @@ def _converter(field: models.Field):
 
 
 def _moment_of(value: datetime | str) -> datetime:
-    return value if isinstance(value, datetime) else datetime.fromisoformat(value).replace(tzinfo=UTC)
+    stored = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return stored if stored.tzinfo else stored.replace(tzinfo=UTC)  # SQLite does not say that it means UTC
 
 
 USER = Columns(User, "u", "id", "password", "is_active", "role")
