@@ -132,7 +132,7 @@ class Interruption(models.Model):
             models.Index(fields=["classroom", "text", "paragraph"]),
             # What waits and what is being answered. Not a partial index: SQLite looks at its condition before a
             # statement's parameters are known, and would read the whole table for every count.
-            models.Index(fields=["state", "created_at"], name="interruption_state"),
+            models.Index(fields=["state", "classroom", "created_at"], name="interruption_state"),
         ]
 
 

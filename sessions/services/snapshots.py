@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import Count
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from classrooms import database
 from classrooms.models import Classroom, Enrollment, Text
 from sessions import arrivals, messages
 from sessions.models import Broadcast, Interruption, ReadingSession, page_of
@@ -193,8 +193,10 @@ def student_views(classroom_id: int, *, enrollment_ids: set[int] | None = None) 
         sessions[reading_session.enrollment_id] = reading_session
     open_questions: dict[int, int] = {}
     last_question: dict[int, str] = {}
-    newest = (Interruption.objects.filter(enrollment__in=enrollments.values("pk"))
-              .order_by("-created_at").values_list("enrollment_id", "state", "question_text")[:500])
+    asked = Interruption.objects.filter(classroom_id=classroom_id)  # by the class: its index has them in this order
+    if enrollment_ids is not None:
+        asked = asked.filter(enrollment_id__in=enrollment_ids)
+    newest = asked.order_by("-created_at").values_list("enrollment_id", "state", "question_text")[:500]
     for enrollment_id, state, question in newest:
         last_question.setdefault(enrollment_id, question)
         if state in Interruption.OPEN:
@@ -205,9 +207,13 @@ def student_views(classroom_id: int, *, enrollment_ids: set[int] | None = None) 
 
 def paragraph_counts(classroom_id: int) -> list[messages.ParagraphCount]:
     """Return how many questions each paragraph of each text of the class has had."""
-    rows = (Interruption.objects.filter(classroom_id=classroom_id, enrollment__removed_at=None)
-            .values("text_id", "paragraph").annotate(questions=Count("pk")).order_by("text_id", "paragraph"))
-    return [messages.ParagraphCount(**row) for row in rows]
+    counted = Interruption.objects.values_list("text_id", "paragraph").annotate(count=Count("*"))
+    # All, less those of students who were removed: looking up whose each is takes ten times as long at 50,000 questions.
+    gone = counted.filter(enrollment__in=Enrollment.objects.filter(classroom_id=classroom_id, removed_at__isnull=False))
+    less = {(text_id, paragraph): count for text_id, paragraph, count in gone}
+    return [messages.ParagraphCount(text_id=text_id, paragraph=paragraph, questions=left)
+            for text_id, paragraph, count in counted.filter(classroom_id=classroom_id).order_by("text_id", "paragraph")
+            if (left := count - less.get((text_id, paragraph), 0))]
 
 
 def classroom_state(classroom: Classroom) -> messages.ClassroomState:
@@ -217,7 +223,7 @@ def classroom_state(classroom: Classroom) -> messages.ClassroomState:
     interruptions = list(rows[:RECENT_ROOM_INTERRUPTIONS])
     if len(interruptions) == RECENT_ROOM_INTERRUPTIONS:  # there may be older ones, and a flagged one must be seen
         older = rows.filter(created_at__lt=interruptions[-1].created_at)
-        interruptions += older.exclude(flag="").filter(created_at__gt=database.now() - FLAGGED_STAYS)
+        interruptions += older.exclude(flag="").filter(created_at__gt=timezone.now() - FLAGGED_STAYS)
     return messages.ClassroomState(
         id=classroom.pk, name=classroom.name, paused=classroom.paused, ai_enabled=classroom.ai_enabled,
         focus=focus_view(classroom), texts=[room_text_view(text) for text in classroom.texts.all()],
