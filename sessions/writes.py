@@ -27,7 +27,7 @@ from classrooms import database
 from classrooms.database import transaction
 from sessions import errors, events, failpoints, messages, statements
 from sessions.models import Interruption
-from sessions.statements import LockedSession, StoredReceipt
+from sessions.statements import LockedSession, NewInterruption, StoredReceipt
 
 __all__ = ["Batch", "DatabaseThread", "ReceiptKey", "Reply", "Write", "Writer", "body_hash", "transaction", "write_now",
            "writer"]
@@ -79,7 +79,7 @@ class Batch:
 
     now: datetime
     reading_sessions: dict[UUID, LockedSession]
-    interruptions: list[Interruption] = field(default_factory=list)
+    interruptions: list[NewInterruption] = field(default_factory=list)
     receipts: list[StoredReceipt] = field(default_factory=list)
     changed: set[UUID] = field(default_factory=set)
     pushes: dict[tuple[str, str], list[Frame]] = field(default_factory=dict)  # (group, exclude) -> frames

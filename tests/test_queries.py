@@ -146,7 +146,7 @@ def test_the_columns_of_the_hot_path_are_those_of_the_models(alice):
     """What is written by hand must say what the models say."""
     the_batch(alice)
     row = Interruption.objects.get()
-    expected = statements.new_interruption(
+    expected = statements.NewInterruption(
         id=row.pk, reading_session_id=row.reading_session_id, enrollment_id=row.enrollment_id,
         classroom_id=row.classroom_id, text_id=row.text_id, paragraph=row.paragraph, word_index=row.word_index,
         question_text="Why?", created_at=row.created_at, changed_at=row.changed_at)

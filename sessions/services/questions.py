@@ -43,7 +43,7 @@ def interruption(reading_session_id: UUID, payload: messages.StudentInterruption
                 for name in names if (value := getattr(part, name)) is not None}
         # Questions of one commit keep their order: who asked first is answered first, and lists stay as they were.
         asked_at = batch.now + timedelta(microseconds=len(batch.interruptions))
-        row = statements.new_interruption(
+        row = statements.NewInterruption(
             id=uuid.uuid4(), reading_session_id=reading_session.pk, enrollment_id=reading_session.enrollment_id,
             classroom_id=reading_session.classroom_id, text_id=reading_session.text.pk, word_index=word_index,
             paragraph=texts.outline(reading_session.text).paragraph_at(word_index),

@@ -31,8 +31,9 @@ STOPPING = 40.0   # a drain has 25
 SERVE = ("{python}", "manage.py", "serve", "--port", "{port}")
 UVICORN = ("{python}", "-m", "uvicorn", "--port", "{port}", "--log-level", "warning", "--no-access-log")
 # Our PING keeps sockets alive, so the protocol's own pings are off (docs/operations.md).
-OURS_ON_UVICORN = (*UVICORN, "--no-proxy-headers", "--ws-ping-interval", "0", "--ws-max-size", "65536",
-                   "--ws-per-message-deflate", "false", "readerai_site.asgi:application")
+OURS_ON_UVICORN = (*UVICORN, "--no-proxy-headers", "--ws", "readerai_site.uvicorn_protocol:WebSocketProtocol",
+                   "--ws-ping-interval", "0", "--ws-max-size", "65536", "--ws-per-message-deflate", "false",
+                   "readerai_site.asgi:application")
 NODE_PACKAGES = ("ws", "ioredis")
 
 
