@@ -1,8 +1,8 @@
 """uvicorn's WebSocket protocol, with a shorter way out for text frames.
 
-`uvicorn --ws readerai_site.uvicorn_protocol:WebSocketProtocol` uses it; without it everything works as well and a
-question costs a tenth more. Each is answered by two frames, and each frame went through six objects before it was
-written. It changes nothing else and decides nothing.
+`uvicorn --ws readerai_site.uvicorn_protocol:WebSocketProtocol` uses it; without it everything works as well. Each
+question is answered by two frames, and what uvicorn and websockets make of a frame before it is written was a tenth of
+the question. It changes nothing else and decides nothing.
 """
 
 import struct
