@@ -10,6 +10,7 @@ import logging
 import random
 import time
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -74,6 +75,23 @@ class LastingRedisChannelLayer(RedisChannelLayer):
                 await super().group_discard(group, channel)
         except AWAY as error:
             self._say_once(error)
+
+    async def occupied(self, addresses: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Return those (group, channel) whose group has a member beside that channel.
+
+        A question's group mostly has no other: to ask for 64 at once costs as much as to send to two.
+        """
+        found = []
+        by_connection = defaultdict(list)
+        for address in addresses:
+            by_connection[self.consistent_hash(address[0])].append(address)
+        for index, asked in by_connection.items():
+            pipeline = self.connection(index).pipeline(transaction=False)
+            for group, _ in asked:
+                pipeline.zrange(self._group_key(group), 0, 1)
+            found += [(group, channel) for (group, channel), members in zip(asked, await pipeline.execute(), strict=True)
+                      if any(member.decode() != channel for member in members)]
+        return found
 
     # ---------------------------------------------------------------- the guard
 

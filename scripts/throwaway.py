@@ -25,21 +25,25 @@ class Missing(Exception):
 
 
 @contextlib.contextmanager
-def postgresql() -> Iterator[str]:
-    """Yield a database URL: TEST_DATABASE_URL, or a private server's. Raises Missing."""
-    if url := os.environ.get("TEST_DATABASE_URL"):
+def postgresql(*, durable_in: Path | None = None) -> Iterator[str]:
+    """Yield a database URL: TEST_DATABASE_URL, or a private server's. Raises Missing.
+
+    With `durable_in`, for benchmarks, the server is always a private one, keeps its data there and flushes every commit.
+    """
+    if durable_in is None and (url := os.environ.get("TEST_DATABASE_URL")):
         yield url
         return
     binaries = postgresql_binaries()
     if binaries is None:
         raise Missing("PostgreSQL: install it, or name a server in TEST_DATABASE_URL")
-    with tempfile.TemporaryDirectory(prefix="readerai-pg-") as folder:
+    with tempfile.TemporaryDirectory(prefix="readerai-pg-", dir=durable_in) as folder:
         account = account_for(Path(folder))
         data = str(Path(folder) / "data")
         _run([binaries / "initdb", "--pgdata", data, "--username", "readerai", "--auth", "trust",
               "--encoding", "UTF8", "--locale", "C", "--no-sync"], **account)
         # No fsync: nothing here must survive the machine, only the tests' own kills of processes.
-        options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c fsync=off -c max_connections=200"
+        options = (f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c max_connections=200 "
+                   f"-c fsync={'on' if durable_in else 'off'}")
         control = [binaries / "pg_ctl", "--pgdata", data, "--silent", "--timeout", str(PATIENCE)]
         _run([*control, "--log", str(Path(folder) / "log"), "--options", options, "--wait", "start"], **account)
         try:

@@ -12,11 +12,10 @@ from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 from django.conf import settings
 
-from sessions import background, events, messages
-from sessions.models import ReadingSession
+from sessions import arrivals, background, events, messages
 from sessions.pulse import pulse
 from sessions.services import access, classes, questions, reading, snapshots, texts
-from sessions.sockets import NOT_FOUND, NOT_LOGGED_IN, REMOVED, Refusal, Socket, receipt_key
+from sessions.sockets import NOT_FOUND, REMOVED, Refusal, Socket, receipt_key
 from sessions.writes import writer
 
 logger = logging.getLogger(__name__)
@@ -51,9 +50,8 @@ class ReadingSessionConsumer(Socket):
         """Return the snapshot; all that opening asks of the database, in one thread hop."""
         if session_key is not None or not hasattr(self, "access"):
             self.access = access.access_by_cookie(session_key)
-        found = (ReadingSession.objects.select_related("enrollment__classroom", "text")
-                 .filter(pk=self.reading_session_id, enrollment__user=self.access.user).first())
-        if found is None:
+        found = arrivals.read_session(self.reading_session_id)
+        if found is None or found.enrollment.user_id != self.access.user.pk:
             raise Refusal(NOT_FOUND)
         if found.enrollment.removed_at is not None or found.enrollment.classroom.archived_at is not None:
             raise Refusal(REMOVED)
@@ -79,10 +77,9 @@ class ReadingSessionConsumer(Socket):
         """Note a sign of life; anything but PING and RESTORE is an activity of the student."""
         pulse().heard(self, activity=message.type not in self.quiet)
 
-    def overdue(self, now):
+    def logged_in_until(self):
         """As for every socket, and the log-in ends for a student who has been away from all their tabs."""
-        idle = now - self.activity.at > settings.DURATIONS.session_idle
-        return super().overdue(now) or (NOT_LOGGED_IN if idle else 0)
+        return min(super().logged_in_until(), self.activity.at + settings.DURATIONS.session_idle)
 
     def is_behind(self, version, class_version) -> bool:
         return version is not None and (version, class_version) != self._versions

@@ -41,6 +41,20 @@ def room_group(classroom_id: int) -> str:
     return f"room.{classroom_id}"
 
 
+async def audible(addresses: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return those (group, channel to leave out) at which somebody may be listening: one question for a whole batch.
+
+    A socket that joins its group later reads its state later too, so nothing is lost on it.
+    """
+    found: set[tuple[str, str]] = set()
+
+    async def ask(layer: BaseChannelLayer) -> None:
+        found.update(await layer.occupied(addresses) if hasattr(layer, "occupied") else addresses)
+
+    await _ring(ask)
+    return found
+
+
 async def push(group: str, frames: Iterable[str], *, exclude: str = "") -> None:
     """Send text frames, in order, to every socket of a group; `exclude` is the channel that was answered itself."""
     message = {"type": "push", "frames": list(frames)}

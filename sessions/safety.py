@@ -106,7 +106,7 @@ def worry_in(*typed: str, book: Callable[[], str]) -> str:
     `book` returns the text that is read, made `plain`. It is called only for a phrase that seems to be asked about: the
     text's own words, asked about as words, are no worry. Said as one's own they are, whatever the text says.
     """
-    for text in typed:
+    for text in filter(None, typed):
         said = plain(text)
         if not _HINT.search(said):
             continue

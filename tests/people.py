@@ -127,7 +127,7 @@ class Conversation:
     """One side of a socket. Every frame that comes is kept in `heard` until somebody asks for it by name."""
 
     def __init__(self, person: Person, path: str, *, headers=None, application=application):
-        self.socket = WebsocketCommunicator(application, path, headers=person.headers if headers is None else headers)
+        self.socket = WebsocketCommunicator(application, path, headers=list(person.headers if headers is None else headers))
         self.heard: list[dict[str, Any]] = []
         self.closed_with: int | None = None
         self.listeners: list[Callable[[dict[str, Any]], None]] = []  # told of every frame as it comes

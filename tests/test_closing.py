@@ -174,6 +174,7 @@ async def test_a_log_in_ends_after_twelve_hours_whatever_the_heartbeat(serving_d
         (consumer,) = (*pulse().readers, *pulse().rooms)
         assert timedelta(seconds=50) < consumer.access.until - timezone.now() < timedelta(seconds=60)
         consumer.access = dataclasses.replace(consumer.access, until=timezone.now())
+        consumer.check_at = 0
         await conversation.sends("PING")
         assert await conversation.closes() == 4401
 

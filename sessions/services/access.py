@@ -4,14 +4,17 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from importlib import import_module
 from types import SimpleNamespace
 
 from django.conf import settings
 from django.contrib import auth
+from django.contrib.sessions.backends.db import SessionStore
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 
 from classrooms import database, log_ins
 from classrooms.models import Classroom, User
+from sessions import arrivals
 from sessions.models import Eviction, Ticket
 from sessions.writes import transaction
 
@@ -37,15 +40,33 @@ def access_by_cookie(session_key: str | None) -> Access:
     """Return the access that a Django session cookie gives; raise NotLoggedIn. Two queries."""
     if not session_key:
         raise NotLoggedIn
-    store = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
-    user = auth.get_user(SimpleNamespace(session=store))
-    if not user.is_authenticated:
+    now = timezone.now()
+    stored = arrivals.read_log_in(session_key, now=now)
+    if stored is None:
         raise NotLoggedIn
-    now = database.now()
-    until = datetime.fromtimestamp(log_ins.ends_at(store), now.tzinfo)
-    if until <= now or log_ins.is_over(store):
+    log_in = SessionStore().decode(stored)
+    user = _user_of(log_in, session_key)
+    until = datetime.fromtimestamp(log_ins.ends_at(log_in), now.tzinfo)
+    if until <= now or log_ins.is_over(log_in):
         raise NotLoggedIn
     return Access(user, hashed(session_key), until)
+
+
+def _user_of(log_in: dict, session_key: str) -> User:
+    """Return whose log-in it is; raise NotLoggedIn.
+
+    The plain case is decided here, with a user of four columns: log-in by a way we offer, an active user, the password
+    it was made with. Any other is Django's: it knows the secret keys of before, and takes three times as long.
+    """
+    if log_in.get(auth.BACKEND_SESSION_KEY) in settings.AUTHENTICATION_BACKENDS and auth.SESSION_KEY in log_in:
+        user = arrivals.read_user(int(log_in[auth.SESSION_KEY]))
+        if user is not None and user.is_active and constant_time_compare(
+                log_in.get(auth.HASH_SESSION_KEY, ""), user.get_session_auth_hash()):
+            return user
+    user = auth.get_user(SimpleNamespace(session=SessionStore(session_key)))
+    if not user.is_authenticated:
+        raise NotLoggedIn
+    return user
 
 
 def issue_ticket(user: User, *, path: str, log_in: str = "", until: float | None = None) -> str:

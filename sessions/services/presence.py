@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from classrooms import database
 from classrooms.models import Classroom, Enrollment
-from sessions import messages
+from sessions import arrivals, messages, statements
 from sessions.models import ConnectionLog, Eviction, Interruption, ReadingSession
 from sessions.services import snapshots
 from sessions.writes import transaction
@@ -39,10 +39,8 @@ def record(*, opened: Iterable[Opened], seen: set[UUID], active: set[UUID]) -> N
             for socket in opened if socket.reading_session_id in arrived)
         if arrived:
             _update(rows, arrived, connected_at=now, last_seen=now, changed_at=now)
-        if seen - arrived:
-            _update(rows, seen - arrived, last_seen=now)
-        if active:
-            _update(rows, active, last_activity=now)
+        statements.note_seen(seen - arrived, now=now)
+        statements.note_active(active, now=now)
         if seen | active | arrived:
             _update(rows.filter(status=Status.AWAY), seen | active | arrived, status=Status.READING, changed_at=now)
         rows.filter(status=Status.READING, last_seen__lt=now - timedelta(seconds=settings.DURATIONS.away)).update(
@@ -119,4 +117,6 @@ def evictions() -> list[Eviction]:
     A row seen twice does no harm, and one committed late is still seen.
     """
     since = database.now() - timedelta(seconds=10)
+    if not arrivals.is_anyone_evicted(since):
+        return []
     return list(Eviction.objects.filter(created_at__gt=since).select_related("user").order_by("pk"))

@@ -9,6 +9,7 @@ from classrooms.models import Enrollment, Text, User
 from sessions import errors, events, messages
 from sessions.models import ReadingSession
 from sessions.services import texts
+from sessions.statements import LockedSession
 from sessions.writes import Batch, Reply, Write, transaction
 
 MOST_ACTIVE_SECONDS = 365 * 24 * 3600  # a client that lies cannot overflow the column
@@ -52,7 +53,7 @@ def _latest_preferences(enrollment: Enrollment) -> dict:
 def progress(reading_session_id: UUID, payload: messages.ReadingProgress, *, sender: str = "") -> Write:
     """Return the write that moves the reader. An older `rev` changes nothing and is told what is stored."""
 
-    def apply(reading_session: ReadingSession, batch: Batch) -> Reply:
+    def apply(reading_session: LockedSession, batch: Batch) -> Reply:
         texts.check_place(reading_session.text, payload.word_index, payload.revision)
         stale = payload.rev <= reading_session.rev
         if not stale:
@@ -65,7 +66,7 @@ def progress(reading_session_id: UUID, payload: messages.ReadingProgress, *, sen
             rev=reading_session.rev, word_index=reading_session.word_index,
             furthest_word_index=reading_session.furthest_word_index, stale=stale or None)
         if not stale:
-            batch.push(events.session_group(reading_session.pk), saved.encode(), exclude=sender)
+            batch.push(events.session_group(reading_session.pk), saved.encode, exclude=sender)
         return reply_of(saved)
 
     return Write(reading_session_id, apply)
@@ -87,7 +88,7 @@ def save_progress(reading_session: ReadingSession, *, word_index: int, revision:
         events.announce(events.session_group(locked.pk), saved.encode())
 
 
-def _move(reading_session: ReadingSession, word_index: int, *, rev: int) -> None:
+def _move(reading_session: ReadingSession | LockedSession, word_index: int, *, rev: int) -> None:
     reading_session.word_index = word_index
     reading_session.furthest_word_index = max(reading_session.furthest_word_index, word_index)
     reading_session.rev = rev
@@ -100,14 +101,15 @@ def _move(reading_session: ReadingSession, word_index: int, *, rev: int) -> None
 def preferences(reading_session_id: UUID, payload: messages.SetPreferences, *, receipt, sender: str = "") -> Write:
     """Return the write that keeps the preferences that were sent; the others stay."""
 
-    def apply(reading_session: ReadingSession, batch: Batch) -> Reply:
+    def apply(reading_session: LockedSession, batch: Batch) -> Reply:
         chosen = payload.model_dump(mode="json", by_alias=True, exclude_unset=True)
         merged = reading_session.preferences | chosen
         reading_session.preferences = {name: value for name, value in merged.items() if value is not None}
         version = batch.next_version(reading_session)
         saved = messages.PreferencesSaved(preferences=messages.Preferences(**reading_session.preferences))
-        batch.push(events.session_group(reading_session.pk), saved.encode(version=version), exclude=sender)
-        return reply_of(saved, version=version)
+        reply = reply_of(saved, version=version)
+        batch.push(events.session_group(reading_session.pk), reply.encode, exclude=sender)
+        return reply
 
     return Write(reading_session_id, apply, receipt)
 

@@ -19,7 +19,10 @@ class Outline:
     def paragraph_at(self, word_index: int) -> int:
         """Return the number, from 1, of the paragraph that holds a word."""
         place = bisect.bisect_right(self.first_words, word_index) - 1
-        return next((number for number in self.numbers[place:] if number), max(self.numbers))
+        for following in range(place, len(self.numbers)):
+            if self.numbers[following]:
+                return self.numbers[following]
+        return max(self.numbers)
 
     def number_at(self, word_index: int) -> int:
         """Return the number of the passage that holds a word, 0 for a heading."""
