@@ -166,6 +166,11 @@ class WebSocketProtocol(daphne.ws_protocol.WebSocketProtocol):
         if self.holds and self.application_queue.qsize() <= INPUT_MESSAGES // 2:
             self.release("input")
 
+    @property
+    def is_closing(self) -> bool:
+        """True from the first close frame on, whoever sent it."""
+        return self.state in (self.STATE_CLOSING, self.STATE_CLOSED)
+
     def serverSend(self, content: str | bytes, binary: bool = False) -> None:
         """Send one message. Data that still waits from before means a full kernel buffer: watch the peer."""
         if self.waiting_bytes():
