@@ -120,7 +120,22 @@ class Socket(AsyncWebsocketConsumer):
             return
         self.ended = True
         pulse().closed(self)
-        await self.close(code=code)
+        try:
+            async with asyncio.timeout(settings.DURATIONS.slow_reader):
+                await self.close(code=code)
+        except TimeoutError:
+            self._abort()
+        except OSError:
+            pass  # it has hung up meanwhile
+
+    def _abort(self) -> None:
+        """Cut the connection of a peer that takes nothing, where the server's `send` would wait for it for ever.
+
+        Uvicorn's does, a close frame too, and ASGI has no word for this; our own server cuts by itself.
+        """
+        transport = getattr(getattr(self.base_send, "__self__", None), "transport", None)
+        if transport is not None:
+            transport.abort()
 
     def end_soon(self, code: int) -> None:
         """Close without waiting for a peer that may not be reading."""
@@ -207,7 +222,10 @@ class Socket(AsyncWebsocketConsumer):
             async with asyncio.timeout(settings.DURATIONS.slow_reader):
                 await self.send(text_data=frame)
         except TimeoutError:
+            self._abort()
             await self.end(TOO_SLOW)
+        except OSError:
+            self.ended = True  # it has hung up: uvicorn says so here too, before `disconnect` is called
 
     def offer(self, *frames: str) -> None:
         """Send frames, in order, without making the caller wait for this peer; one that lets them pile up is closed."""
