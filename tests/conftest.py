@@ -163,10 +163,7 @@ async def serving_without_engine(school, settings):
 
 async def close_loop_resources():
     """Close what belongs to this event loop: layer connections, the database connection of the shared thread."""
-    layer = channel_layers["default"]
-    if hasattr(layer, "close_pools"):
-        await layer.close_pools()
-    await layer.flush()
+    await channel_layers["default"].flush()
     await sync_to_async(connections.close_all)()
     await asyncio.sleep(0)
 
