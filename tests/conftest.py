@@ -120,8 +120,7 @@ def staff(carol):
 @pytest.fixture
 def quick(settings):
     """A tenth of every duration that a test would otherwise wait out."""
-    # Not the layer's: a busy machine may well be so slow, and nothing here waits that one out.
-    settings.DURATIONS = dataclasses.replace(Durations().scaled(0.1), layer=Durations().layer)
+    settings.DURATIONS = Durations().scaled(0.1)
     return settings.DURATIONS
 
 
