@@ -175,7 +175,13 @@ class WebSocketProtocol(daphne.ws_protocol.WebSocketProtocol):
         """Send one message. Data that still waits from before means a full kernel buffer: watch the peer."""
         if self.waiting_bytes():
             self.server.watch(self)
-        super().serverSend(content, binary)
+        # The limit is meant for what a peer sends. Autobahn holds our own messages to it too, and the snapshot of a room,
+        # or of a reader with twenty long answers, is larger: such a page could never open.
+        limit, self.maxMessagePayloadSize = self.maxMessagePayloadSize, 0
+        try:
+            super().serverSend(content, binary)
+        finally:
+            self.maxMessagePayloadSize = limit
 
     def serverClose(self, code: int | None = None) -> None:
         """Close with any code of the protocol; `sendClose` would raise on 1001, 1011, 1012 and 1013."""

@@ -1,4 +1,4 @@
-"""Under uvicorn too a bad client hurts only itself, and a peer that has gone is no error of ours."""
+"""Under uvicorn too a bad client hurts only itself, a peer that has gone is no error, and long histories open."""
 
 import asyncio
 import json
@@ -53,6 +53,21 @@ async def is_cut(deaf):
         while not deaf.transport.is_closing():
             deaf.transport.write(b"\x89\x80\0\0\0\0")  # a ping
             await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("kind", ["serve", "uvicorn"])
+async def test_a_reader_with_a_long_history_and_her_teacher_s_room_open(model, alice, carol, tmp_path, kind):
+    """Snapshots of well over the 64 KiB that a client may send."""
+    await stored(has_asked_much, alice)
+    async with site(model, tmp_path, **QUICK) as processes:
+        server = await getattr(processes, kind)()
+        client = Client(alice)
+        async with client.socket(server.port):
+            assert len(json.dumps(client.snapshot)) > 100_000
+        async with connect(f"ws://127.0.0.1:{server.port}/ws/classrooms/{carol.classroom.pk}/", open_timeout=PATIENCE,
+                           origin=f"http://127.0.0.1:{server.port}", additional_headers={
+                               "Cookie": f"{settings.SESSION_COOKIE_NAME}={carol.cookie}"}) as wire:
+            assert len(await wire.recv()) > 100_000
 
 
 async def test_who_takes_nothing_is_cut_off(served, alice, bob):
