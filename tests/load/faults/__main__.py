@@ -51,7 +51,8 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.load.faults", description=main.__doc__)
     parser.add_argument("proofs", nargs="+", choices=PROOFS, metavar="PROOF", help=", ".join(PROOFS))
-    parser.add_argument("--n", type=int, help="how often (each proof's full number)")
+    full = ", ".join(f"{proof} {number:,}" for proof, (_, number, _) in PROOFS.items())
+    parser.add_argument("--n", type=int, help=f"how often (the full number of each proof: {full})")
     parser.add_argument("--scale", type=float, default=0.1, help="every duration times this (0.1)")
     parser.add_argument("--seed", type=int, default=1, help="of all that is random (1)")
     parser.add_argument("--stack", choices=STACKS, default=SERVERS, help="PostgreSQL and Redis, or the embedded default")
