@@ -1,7 +1,7 @@
 """Every duration and every limit of the product, each in one frozen object.
 
 `settings.DURATIONS` and `settings.LIMITS` are built from these once. The fault runs set DURATION_SCALE
-so that leases, deadlines and time-outs shrink together and a hundred kills fit in minutes; the benchmark
+so that leases, deadlines and time-outs shrink together, some to a floor, and a hundred kills fit in minutes; the benchmark
 sets LIMITS_SCALE, so that a few sockets may ask what thousands would.
 """
 
@@ -49,8 +49,15 @@ class Durations:
     confirmation: float = 3 * 86400.0
 
     def scaled(self, factor: float) -> "Durations":
-        """Return the same durations, each times `factor`."""
-        return Durations(**{f.name: getattr(self, f.name) * factor for f in fields(self)})
+        """Return the same durations, each times `factor`, but none below what two busy cores can keep."""
+        return Durations(**{f.name: max(getattr(self, f.name) * factor, min(getattr(self, f.name), KEPT.get(f.name, 0)))
+                            for f in fields(self)})
+
+
+# Seconds below which `scaled` makes nothing shorter. A process that is not scheduled for a second or two is neither a
+# hanging layer nor a dead client, and a reader who says nothing for three minutes has not gone home.
+KEPT = {"layer": 2.0, "slow_reader": 2.0, "heartbeat_timeout": 10.0, "handshake": 10.0, "healing": 2.0, "ticket": 30.0,
+        "session_idle": 900.0, "session_absolute": 3600.0}
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,8 @@ class InProcessChannelLayer(InMemoryChannelLayer):
     `dropped` counts lost messages: `capacity` (the channel was full), `expired` (nobody took it in time).
     """
 
+    joins_processes = False
+
     def __init__(self, *, expiry: float = 60, group_expiry: float = 86_400, capacity: int = 1_000,
                  channel_capacity: dict[str, int] | None = None, strict: bool = False):
         super().__init__(expiry=expiry, group_expiry=group_expiry, capacity=capacity,

@@ -48,6 +48,9 @@ class Pulse:
         self._tell_again: set[int] = set()  # classes with a dashboard whose snapshot may be older than what was told
         self._heat_told: dict[int, float] = {}  # classroom -> when its counts went out (monotonic seconds)
         self._heat_due: set[int] = set()
+        # When evictions and changes were last read (monotonic seconds): a process that was stopped, or had no database
+        # for a while, must not take what happened meanwhile for old.
+        self._evictions_read_at = self._changes_read_at = time.monotonic()
 
     # What consumers say
 
@@ -139,8 +142,10 @@ class Pulse:
             if code:
                 consumer.end_soon(code)
         if not (self.readers or self.rooms):
+            self._evictions_read_at = now  # nobody is here whom one could concern
             return
-        evictions = await writer().run(presence.evictions)
+        evictions = await writer().run(presence.evictions, unread=now - self._evictions_read_at)
+        self._evictions_read_at = now
         if not evictions:
             return
         for consumer in [*self.readers, *self.rooms]:
@@ -153,11 +158,15 @@ class Pulse:
         watched = {room.classroom_id for room in self.rooms}
         if not watched:
             self._told.clear()
+            self._changes_read_at = time.monotonic()
             return
         again, self._tell_again = self._tell_again, set()
         self._told = {key: value for key, value in self._told.items() if key[0] not in again}
-        changes = await writer().run(presence.changes, watched)
-        joined, removed = await writer().run(presence.roster_changes, watched)
+        now = time.monotonic()
+        unread = now - self._changes_read_at
+        changes = await writer().run(presence.changes, watched, unread=unread)
+        joined, removed = await writer().run(presence.roster_changes, watched, unread=unread)
+        self._changes_read_at = now
         fresh: dict[tuple, object] = {}
         for classroom_id in watched:
             frames = []

@@ -81,8 +81,9 @@ class Socket(AsyncWebsocketConsumer):
                 async with self._turn:
                     await self.receive(message.get("text"), message.get("bytes"))
         except asyncio.CancelledError:
-            if not self.ended:  # else a peer that takes nothing was given up
+            if not self.ended:
                 raise
+            self._abort()  # a peer that takes nothing was given up
         finally:
             pushes.cancel()
         await self.disconnect(message.get("code", TOO_SLOW))
@@ -159,7 +160,22 @@ class Socket(AsyncWebsocketConsumer):
         self.ended = True
         metrics.ENDED[str(code)].inc()
         pulse().closed(self)
-        await self.close(code=code)
+        try:
+            async with asyncio.timeout(settings.DURATIONS.slow_reader):
+                await self.close(code=code)
+        except TimeoutError:
+            self._abort()
+        except OSError:
+            pass  # it has hung up meanwhile
+
+    def _abort(self) -> None:
+        """Cut the connection of a peer that takes nothing, where the server's `send` would wait for it for ever.
+
+        Uvicorn's does, a close frame too, and ASGI has no word for this; our own server cuts by itself.
+        """
+        transport = getattr(getattr(self.base_send, "__self__", None), "transport", None)
+        if transport is not None:
+            transport.abort()
 
     def end_soon(self, code: int) -> None:
         """Close without waiting for a peer that may not be reading."""
@@ -244,8 +260,10 @@ class Socket(AsyncWebsocketConsumer):
             return
         if self.sending_since is None:
             self.sending_since = time.monotonic()
-        with contextlib.suppress(OSError):  # the peer is gone; that it is will be received too
+        try:
             await self.base_send({"type": "websocket.send", "text": frame})
+        except OSError:
+            self.ended = True  # it has hung up: uvicorn says so here too, before it can be received
         self.sending_since = None
 
     def offer(self, *frames: str) -> None:

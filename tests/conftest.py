@@ -142,8 +142,7 @@ def staff(carol):
 @pytest.fixture
 def quick(settings):
     """A tenth of every duration that a test would otherwise wait out."""
-    # Not the layer's: a busy machine may well be so slow, and nothing here waits that one out.
-    settings.DURATIONS = dataclasses.replace(Durations().scaled(0.1), layer=Durations().layer)
+    settings.DURATIONS = Durations().scaled(0.1)
     return settings.DURATIONS
 
 
@@ -185,10 +184,7 @@ async def serving_without_engine(school, settings):
 
 async def close_loop_resources():
     """Close what belongs to this event loop: layer connections, the database connection of the shared thread."""
-    layer = channel_layers["default"]
-    if hasattr(layer, "close_pools"):
-        await layer.close_pools()
-    await layer.flush()
+    await channel_layers["default"].flush()
     await sync_to_async(connections.close_all)()
     await asyncio.sleep(0)
 

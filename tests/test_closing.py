@@ -9,6 +9,7 @@ import pytest
 from django.contrib.sessions.backends.db import SessionStore
 from django.utils import timezone
 
+from classrooms.database import transaction
 from classrooms.models import Classroom, User
 from classrooms.services.doors import enroll
 from classrooms.services.roster import remove_student
@@ -140,6 +141,21 @@ async def test_an_eviction_is_heeded_even_by_a_socket_that_looked_up_its_rights_
     """The row's time may lie before the look-up, when its transaction ended after it."""
     await stored(access.evict, alice.user, code=4403, classroom=alice.classroom)
     async with reader(alice) as a, reader(bob) as b:
+        assert await a.closes() == 4403
+        await beat(b)
+
+
+async def test_a_process_that_stood_still_heeds_what_it_slept_through(serving_deaf, alice, bob):
+    """Stopped, or without its database, for longer than an eviction counts as new."""
+    def removed_a_minute_ago():
+        with transaction():
+            remove_student(alice.enrollment)
+            Eviction.objects.update(created_at=timezone.now() - timedelta(minutes=1))
+
+    async with reader(alice) as a, reader(bob) as b:
+        await beat(b)
+        await stored(removed_a_minute_ago)
+        pulse()._evictions_read_at -= 90
         assert await a.closes() == 4403
         await beat(b)
 

@@ -19,7 +19,7 @@ BROKEN = ["empty", "html", "not_sse", "choices_empty", "tool_calls", "empty_repl
 
 @pytest.fixture(autouse=True)
 def speed(settings):
-    settings.DURATIONS = replace(Durations().scaled(0.1), retry=0.02, layer=Durations().layer)
+    settings.DURATIONS = replace(Durations().scaled(0.1), retry=0.02)
 
 
 @pytest.fixture

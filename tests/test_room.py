@@ -3,13 +3,17 @@
 import asyncio
 import dataclasses
 import time
+from datetime import timedelta
+
+from django.utils import timezone
 
 from classrooms.models import Classroom, Enrollment
 from classrooms.services.doors import join_classroom
 from classrooms.services.roster import remove_student
 from readerai_site.durations import Durations, Limits
 from sessions import events
-from sessions.models import Broadcast
+from sessions.models import Broadcast, ReadingSession
+from sessions.pulse import pulse
 from sessions.services import presence, snapshots
 from tests.clients import RoomPage, numbered
 from tests.people import PATIENCE, beat, reader, room, seat, stored
@@ -113,12 +117,27 @@ async def test_a_removed_student_leaves_the_room_with_all_their_questions(swift,
         assert sum(row["questions"] for row in page.state["paragraphCounts"]) == 1
 
 
+async def test_a_process_that_stood_still_tells_what_it_slept_through(swift, deaf, serving_without_engine, alice, carol):
+    """Stopped, or without its database, for longer than a change counts as new."""
+    def moved_a_minute_ago():
+        ReadingSession.objects.filter(pk=alice.reading_session.pk).update(
+            word_index=33, changed_at=timezone.now() - timedelta(minutes=1))
+
+    async with room(carol) as c:
+        page = RoomPage(c)
+        await beat(c)
+        await stored(moved_a_minute_ago)
+        pulse()._changes_read_at -= 90
+        await settles(page, carol.classroom)
+        assert {row["nickname"]: row["wordIndex"] for row in page.state["students"]} == {"alice": 33, "bob": 0}
+
+
 async def test_all_students_changes_come_together_once_a_pulse(
         monkeypatch, settings, serving_without_engine, alice, bob, carol):
     settings.DURATIONS = dataclasses.replace(Durations(), pulse=0.2)
     pulses = []
     changes = presence.changes
-    monkeypatch.setattr(presence, "changes", lambda watched: pulses.append(watched) or changes(watched))
+    monkeypatch.setattr(presence, "changes", lambda watched, **more: pulses.append(watched) or changes(watched, **more))
     assert Durations().pulse == 1.0, "at most one a second"
     async with reader(alice) as a, reader(bob) as b, room(carol) as c:
         page = RoomPage(c)

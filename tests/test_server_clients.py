@@ -90,6 +90,20 @@ async def test_a_frame_of_64_kib_passes_and_one_byte_more_ends_the_socket(tmp_pa
         await assert_echoes(alice)
 
 
+async def test_the_application_may_send_more_than_a_client(tmp_path):
+    """A room's snapshot is larger than anything that a page says."""
+    async with serving(tmp_path) as served, served.socket() as alice, served.socket() as bob:
+        await alice.send("a large one")
+        assert len(await asyncio.wait_for(alice.recv(), PATIENCE)) == 500_000
+        await assert_echoes(alice, "x" * 65_536)
+        with pytest.raises(ConnectionClosedError):  # the limit on what comes in stands
+            await bob.send("a large one")
+            await bob.recv()
+            await bob.send("x" * 65_537)
+            await bob.recv()
+        await assert_echoes(alice)
+
+
 async def test_invalid_utf8_ends_only_its_socket(tmp_path):
     async with serving(tmp_path) as served, served.socket() as alice, served.socket() as mallory:
         with pytest.raises(ConnectionClosedError):
