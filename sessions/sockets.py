@@ -4,7 +4,6 @@
 """
 
 import asyncio
-import contextlib
 import logging
 import time
 from typing import ClassVar

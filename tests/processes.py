@@ -142,6 +142,7 @@ class Site:
         drain = max(1, round(25 * float((self.environment | environment)["DURATION_SCALE"])))
         process = await self.start(
             sys.executable, "-m", "uvicorn", "readerai_site.asgi:application", "--port", str(port), "--no-proxy-headers",
+            "--ws", "readerai_site.uvicorn_protocol:WebSocketProtocol", "--ws-per-message-deflate", "false",
             "--ws-ping-interval", "0", "--ws-max-size", "65536", "--timeout-graceful-shutdown", str(drain),
             "--no-access-log", directory=directory, **environment)
         await process.prints("Uvicorn running on")

@@ -175,9 +175,9 @@ else:
 
         nursery: Nursery | None = None
 
-        async def _start(self, *command: str, directory: Path = ROOT, **environment: str) -> Process:
+        async def start(self, *command: str, directory: Path = ROOT, **environment: str) -> Process:
             if command[0] != sys.executable or directory != ROOT or not environment.keys() <= OWN:
-                return await super()._start(*command, directory=directory, **environment)
+                return await super().start(*command, directory=directory, **environment)
             if self.nursery is None:
                 self.nursery = Nursery(self.environment)
                 self._stack.callback(self.nursery.close)
