@@ -116,14 +116,15 @@ class Pulse:
     async def _answer_pings(self) -> None:
         pings, self._pings = self._pings, []
         pings = [(consumer, id) for consumer, id in pings if consumer in self.readers or consumer in self.rooms]
-        sessions = {consumer.reading_session_id for consumer, _ in pings if consumer in self.readers}
-        classes = {consumer.classroom_id for consumer, _ in pings if consumer in self.rooms}
+        rooms = {consumer for consumer, _ in pings if consumer in self.rooms}  # one may close while the database is asked
+        sessions = {consumer.reading_session_id for consumer, _ in pings if consumer not in rooms}
+        classes = {consumer.classroom_id for consumer in rooms}
         if not pings:
             return
         session_versions = await writer().run(presence.session_versions, sessions) if sessions else {}
         class_versions = await writer().run(presence.class_versions, classes) if classes else {}
         for consumer, message_id in pings:
-            if consumer in self.rooms:
+            if consumer in rooms:
                 version, class_version = None, class_versions.get(consumer.classroom_id)
             else:
                 version, class_version = session_versions.get(consumer.reading_session_id, (None, None))

@@ -284,3 +284,13 @@ def test_group_names_hold_numbers_of_ours_and_nothing_a_client_said(alice, carol
     assert events.session_group(alice.reading_session.pk) == f"session.{alice.reading_session.pk.hex}"
     assert (events.class_group(carol.classroom.pk), events.room_group(carol.classroom.pk)) == (
         f"class.{carol.classroom.pk}", f"room.{carol.classroom.pk}")
+
+
+async def test_a_room_that_closes_while_pings_are_answered_costs_nobody_their_pong(
+        monkeypatch, swift, serving_without_engine, alice, carol):
+    beating, found = pulse(), presence.class_versions
+    monkeypatch.setattr(presence, "class_versions", lambda ids: beating.rooms.clear() or found(ids))
+    async with reader(alice) as a, room(carol) as c:
+        for _ in range(3):
+            await c.sends("PING")
+            await beat(a)
