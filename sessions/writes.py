@@ -195,7 +195,12 @@ async def _announce(batch: Batch) -> None:
     heard = await events.audible(batch.pushes) if batch.pushes else ()
     for (group, exclude), frames in batch.pushes.items():
         if (group, exclude) in heard:
-            await events.push(group, [frame if isinstance(frame, str) else frame() for frame in frames], exclude=exclude)
+            try:
+                made = [frame if isinstance(frame, str) else frame() for frame in frames]
+            except Exception:  # what is committed stays so, and others' writes go on
+                logger.exception("A frame could not be made; readers heal by version.")
+                continue
+            await events.push(group, made, exclude=exclude)
     if batch.wakes_tutor:
         await events.wake_tutor()
 

@@ -185,6 +185,9 @@ class RoomPage(Page):
         elif payload["kind"] in ("pause", "resume"):
             self.state["paused"] = payload["kind"] == "pause"
 
+    def on_tutor_status(self, payload):
+        self.state["tutorRunning"] = payload["running"]
+
 
 def numbered(state: dict[str, Any]) -> dict[str, Any]:
     """Return what two pages of the same moment must agree on."""

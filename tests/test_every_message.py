@@ -15,6 +15,7 @@ from classrooms.services.doors import join_classroom
 from classrooms.services.roster import remove_student
 from readerai_site.durations import Limits
 from sessions import messages
+from sessions.models import Engine
 from tests.clients import RoomPage, StudentPage, numbered
 from tests.people import PATIENCE, reader, room, stored
 from tests.test_revising import edit
@@ -91,6 +92,10 @@ async def sees_someone_removed(scene):
     await stored(remove_student, scene.bob.enrollment)
 
 
+async def sees_the_tutor_go(scene):
+    await stored(Engine.objects.all().delete)
+
+
 TEACHERS = {
     "CLASSROOM_STATE": by_c("RESTORE"),
     "STUDENT_JOINED": sees_someone_join,
@@ -103,6 +108,7 @@ TEACHERS = {
     "HEATMAP_UPDATED": asks,
     "CLASS_BROADCAST": by_c("PAUSE_CLASS"),
     "TEXT_REVISED": has_its_text_edited,
+    "TUTOR_STATUS": sees_the_tutor_go,
     "PONG": by_c("PING"),
     "DONE": by_c("RESUME_CLASS"),
     "ERROR": by_c("FOCUS", {"textId": 10**6, "wordIndex": 0}),

@@ -22,9 +22,9 @@ BEFORE_FIRST_RELEASE = {("classrooms", "0002_accounts_and_texts"), ("classrooms"
 TAKES = (migrations.RemoveField, migrations.RenameField, migrations.DeleteModel, migrations.RenameModel,
          migrations.AlterModelTable, migrations.AlterField, migrations.AddConstraint, migrations.AlterUniqueTogether)
 OPAQUE = (migrations.RunSQL, migrations.RunPython, migrations.SeparateDatabaseAndState)
-# What of a field no database sees.
+# What of a field no statement of old code depends on.
 WORDS = ("verbose_name", "help_text", "choices", "validators", "error_messages", "editable", "blank", "default",
-         "related_name", "related_query_name", "on_delete")
+         "related_name", "related_query_name", "on_delete", "db_index")
 
 
 def released() -> list[str]:

@@ -108,7 +108,8 @@ def test_a_room_asks_as_often_for_300_students_as_for_35(carol, alice, story):
             state = client.get(f"/classes/{carol.classroom.pk}/").context["config"]["state"]
         assert len(state["students"]) == size
         counts.append(len(captured))
-    # From 50 questions on it asks once more: an older one may be flagged.
+    print([q["sql"][:90] for q in captured.captured_queries])
+    # From 50
     assert counts[0] < counts[1] == counts[2] <= 12
 
 
@@ -149,7 +150,7 @@ def test_the_columns_of_the_hot_path_are_those_of_the_models(alice):
     expected = statements.NewInterruption(
         id=row.pk, reading_session_id=row.reading_session_id, enrollment_id=row.enrollment_id,
         classroom_id=row.classroom_id, text_id=row.text_id, paragraph=row.paragraph, word_index=row.word_index,
-        question_text="Why?", created_at=row.created_at, changed_at=row.changed_at)
+        question_text="Why?", created_at=row.created_at, changed_at=row.changed_at, message_id=row.message_id)
     fields = [field.attname for field in Interruption._meta.concrete_fields]
     assert [getattr(row, name) for name in fields] == [getattr(expected, name) for name in fields]
     [read] = arrivals.read_questions(row.reading_session_id, others=20)
