@@ -143,8 +143,9 @@ class WebSocketProtocol(daphne.ws_protocol.WebSocketProtocol):
         self.is_open = self.is_closed = None
 
     def pauseProducing(self) -> None:
-        """Called when the transport's buffer is full: `send` waits, and the peer is not read meanwhile."""
-        self.writable = asyncio.Event()
+        """Called at each write that finds the transport's buffer full: `send` waits, and the peer is not read meanwhile."""
+        if self.writable is None:  # those who wait already wait for this one
+            self.writable = asyncio.Event()
         self.hold("output")
         self.server.watch(self)
 

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ def manage(*arguments: str, data: Path) -> None:
 
 def rows(path: Path) -> dict[str, list]:
     """Return all rows of all tables but those that the test's writer fills."""
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database:
         tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         return {name: sorted(database.execute(f'SELECT * FROM "{name}"').fetchall(), key=repr)
                 for name in tables if name != "scribble"}
@@ -60,7 +61,7 @@ def test_a_copy_is_taken_while_somebody_writes_and_put_back(installation):
     writing, stop, written = threading.Event(), threading.Event(), []
 
     def write():
-        with sqlite3.connect(database, timeout=20, isolation_level=None) as busy:
+        with closing(sqlite3.connect(database, timeout=20, isolation_level=None)) as busy:  # or it would write on later
             busy.execute("CREATE TABLE scribble (number INTEGER PRIMARY KEY)")
             while not stop.is_set():
                 busy.execute("INSERT INTO scribble DEFAULT VALUES")
@@ -75,7 +76,7 @@ def test_a_copy_is_taken_while_somebody_writes_and_put_back(installation):
     finally:
         stop.set()
         writer.join()
-    with sqlite3.connect(installation / "backup.sqlite3") as copy:
+    with closing(sqlite3.connect(installation / "backup.sqlite3")) as copy:
         (count,), = copy.execute("SELECT count(*) FROM scribble")
     assert 0 < count <= len(written)
     database.write_bytes(b"lost")

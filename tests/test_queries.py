@@ -108,9 +108,8 @@ def test_a_room_asks_as_often_for_300_students_as_for_35(carol, alice, story):
             state = client.get(f"/classes/{carol.classroom.pk}/").context["config"]["state"]
         assert len(state["students"]) == size
         counts.append(len(captured))
-    print([q["sql"][:90] for q in captured.captured_queries])
-    # From 50
-    assert counts[0] < counts[1] == counts[2] <= 12
+    # From 50 questions on it asks once more: an older one may be flagged.
+    assert counts[0] <= 12 and counts[1:] == [counts[0] + 1] * 2
 
 
 def test_nothing_that_happens_all_day_reads_a_whole_table(carol, alice, bob, story):
