@@ -3,7 +3,7 @@
 from django.contrib.auth.backends import BaseBackend
 
 from classrooms.models import User
-from classrooms.services import authenticate_enrollment
+from classrooms.services.doors import authenticate_enrollment
 
 
 class EnrollmentBackend(BaseBackend):

@@ -1,8 +1,9 @@
-"""Turn pasted or uploaded plain text into chapters, pages, paragraphs, sentences and words.
+"""Turn pasted or uploaded text into chapters, pages, paragraphs, sentences and words.
 
 The one place that does: services import texts through `import_text`, and everything that counts words or
-pages uses what it returns. `plaintext` reads bytes, words and sentences, `layout` reads lines; their public
-names are offered here too. Pure functions: no database, no models, no clock.
+pages uses what it returns. `plaintext` reads bytes, words and sentences, `layout` the lines of plain text,
+`markdown` the structure of Markdown; public names are offered here too. Pure functions: no database, no models, no
+clock.
 
 Decided here: stanzas of verse and other short runs of lines are one paragraph, re-flowed; separators such as
 `* * *` only end a paragraph; a heading is kept as a passage of its own, and one with nothing below it (THE
@@ -11,10 +12,12 @@ of its own.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from .layout import Unit, byline_author, find_units, join_titles, take_gutenberg, title_like
+from .markdown import read_markdown
 from .plaintext import (
     Sentence,
     UnreadableText,
@@ -49,11 +52,11 @@ _EDITION = re.compile(r"\bedition\b", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class ImportedPassage:
-    """A heading or paragraph: one line of tidied text and its place in the whole text.
+    """One line of tidied text and its place in the whole text.
 
-    `kind` is "heading" or "paragraph". `number` counts paragraphs from 1 (0 for headings), `chapter` from 1
-    (0 before the first), `page` from 1. `first_word` is the 0-based index of its first word in the whole
-    text, in which headings' words count too.
+    `kind` is "heading", "paragraph", "item" (of a list) or "quote". `number` counts all but headings from 1 (0 for
+    headings), `chapter` from 1 (0 before the first), `page` from 1. `first_word` is the 0-based index of its first
+    word in the whole text, in which headings' words count too. `level`, `ordinal` and `marks` are a Passage's.
     """
 
     kind: str
@@ -63,6 +66,9 @@ class ImportedPassage:
     page: int
     first_word: int
     word_count: int
+    level: int = 0
+    ordinal: int = 0
+    marks: Sequence[tuple[int, int, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,24 +83,30 @@ class ImportedText:
     chapter_count: int
 
 
-def import_text(raw: str) -> ImportedText:
-    """Return the passages of a plain text, laid out on pages of about 400 words.
+def import_text(raw: str, *, format: str = "plain") -> ImportedText:
+    """Return the passages of a text, "plain" or "markdown", laid out on pages of about 400 words.
 
-    Project Gutenberg's header, licence and credits, contents lists, illustration notes, `_emphasis_` marks,
-    controls and zero-width characters are left out. Raises UnreadableText("empty") where no letter or digit
-    is left.
+    Controls and zero-width characters are left out; of a plain text also Project Gutenberg's header, licence and
+    credits, contents lists, illustration notes and `_emphasis_` marks. Raises UnreadableText("empty") where no letter
+    or digit is left.
     """
-    text, title, author = take_gutenberg(clean_text(raw))
-    units = find_units(text)
-    if not any(character.isalnum() for unit in units for character in unit.text):
-        raise UnreadableText("empty")
-    units, author = _read_title_page(units, author=author)
-    rank = _chapter_rank(units)
-    if rank == "numeral":
-        units = list(join_titles(units, ranks=("numeral",)))
-    units = _drop_contents(units, rank=rank)
-    title = title or (units[0].text if units[0].kind == "heading" else "")
-    passages = _lay_out(units, rank=rank)
+    if format == "markdown":
+        units, title, author = read_markdown(clean_text(raw))
+        _refuse_empty(units)
+        rank = _chapter_rank(units)
+    else:
+        text, title, author = take_gutenberg(clean_text(raw))
+        units = find_units(text)
+        _refuse_empty(units)
+        units, author = _read_title_page(units, author=author)
+        rank = _chapter_rank(units)
+        if rank == "numeral":
+            units = list(join_titles(units, ranks=("numeral",)))
+        units = _drop_contents(units, rank=rank)
+        title = title or (units[0].text if units[0].kind == "heading" else "")
+    _settle_levels(units, rank=rank)
+    # What Markdown calls a heading is a section as often as a chapter: a few lines need no page of their own.
+    passages = _lay_out(units, rank=rank, turns_from=PAGE_WORDS // 2 if format == "markdown" else 1)
     return ImportedText(
         title=title,
         author=author,
@@ -103,6 +115,21 @@ def import_text(raw: str) -> ImportedText:
         page_count=passages[-1].page,
         chapter_count=passages[-1].chapter,
     )
+
+
+def _refuse_empty(units: list[Unit]) -> None:
+    if not any(character.isalnum() for unit in units for character in unit.text):
+        raise UnreadableText("empty")
+
+
+def _settle_levels(units: list[Unit], *, rank: str) -> None:
+    """Give headings their depth: 1 for chapters and what stands above them, 2 for the next below, and so on."""
+    headings = [unit for unit in units if unit.kind == "heading"]
+    signs = [heading.level for heading in headings if heading.level]
+    chapters = len(rank) if rank.startswith("#") else min(signs, default=0)
+    below = sorted({level for level in signs if level > chapters})
+    for heading in headings:
+        heading.level = 1 if heading.level <= chapters else below.index(heading.level) + 2
 
 
 def _read_title_page(units: list[Unit], *, author: str) -> tuple[list[Unit], str]:
@@ -196,55 +223,59 @@ def _drop_contents(units: list[Unit], *, rank: str) -> list[Unit]:
     return kept or units
 
 
-def _lay_out(units: list[Unit], *, rank: str) -> list[ImportedPassage]:
-    """Return the passages with their numbers, chapters and pages."""
-    pages = _Pages(rank)
+def _lay_out(units: list[Unit], *, rank: str, turns_from: int) -> list[ImportedPassage]:
+    """Return the passages with their numbers, chapters and pages; see _Pages."""
+    pages = _Pages(rank, turns_from)
     headings: list[Unit] = []
     for unit in units:
         chapter = bool(rank) and unit.rank == rank
         if unit.kind == "heading" and (chapter or len(headings) < HEADINGS_AT_MOST):
             headings.append(unit)
         else:
-            pages.add(headings=headings, text=unit.text)
+            pages.add(headings=headings, unit=unit)
             headings = []
     for heading in headings:
-        pages.close(heading.text)
+        pages.close(heading)
     return pages.passages
 
 
 class _Pages:
-    """Passages laid out so far, and where the next one falls. `rank` is that of chapter headings."""
+    """Passages laid out so far, and where the next one falls.
 
-    def __init__(self, rank: str) -> None:
+    `rank` is that of chapter headings; a chapter begins a page where the one before has `turns_from` words.
+    """
+
+    def __init__(self, rank: str, turns_from: int) -> None:
         self.passages: list[ImportedPassage] = []
-        self._rank = rank
+        self._rank, self._turns_from = rank, turns_from
         self._number = self._chapter = self._word = self._on_page = 0
         self._page = 1
 
-    def add(self, *, headings: list[Unit], text: str) -> None:
+    def add(self, *, headings: list[Unit], unit: Unit) -> None:
         """Add a paragraph with the headings above it, which stay on its page and share its chapter."""
         ranks = [heading.rank for heading in headings]
         begins_chapter = bool(self._rank) and self._rank in ranks
-        if begins_chapter and self._on_page:
+        if begins_chapter and self._on_page >= self._turns_from:
             self._turn()
-        pieces = _cut_paragraph(text)
+        pieces = _cut_paragraph(unit.text)
         self._turn_if_fuller(sum(len(words(heading.text)) for heading in headings) + len(words(pieces[0])))
         if begins_chapter and self._chapter:
             self._chapter += 1
         for heading in headings:
             if begins_chapter and heading.rank == self._rank:
                 self._chapter = self._chapter or 1  # what stands above the first chapter's heading is in none
-            self._append(kind="heading", text=heading.text)
-        for place, piece in enumerate(pieces):
-            if place:
-                self._turn_if_fuller(len(words(piece)))
-            self._number += 1
-            self._append(kind="paragraph", text=piece)
+            self._append(heading)
+        start = 0
+        for piece in pieces:
+            count = len(words(piece))
+            if start:
+                self._turn_if_fuller(count)
+            self._append(_piece_of(unit, text=piece, start=start, end=start + count))
+            start += count
 
-    def close(self, text: str) -> None:
+    def close(self, heading: Unit) -> None:
         """Add a line at the very end, such as THE END, to the last page."""
-        self._number += 1
-        self._append(kind="paragraph", text=text)
+        self._append(_piece_of(heading, text=heading.text, start=0, end=len(words(heading.text))))
 
     def _turn_if_fuller(self, coming: int) -> None:
         """Begin a page where adding the coming words would end further from a full one than stopping."""
@@ -255,21 +286,39 @@ class _Pages:
         self._page += 1
         self._on_page = 0
 
-    def _append(self, *, kind: str, text: str) -> None:
-        count = len(words(text))
+    def _append(self, unit: Unit) -> None:
+        count = len(words(unit.text))
+        is_heading = unit.kind == "heading"
+        self._number += not is_heading
         self.passages.append(
             ImportedPassage(
-                kind=kind,
-                text=text,
-                number=self._number if kind == "paragraph" else 0,
+                kind=unit.kind,
+                text=unit.text,
+                number=0 if is_heading else self._number,
                 chapter=self._chapter,
                 page=self._page,
                 first_word=self._word,
                 word_count=count,
+                level=unit.level,
+                ordinal=unit.ordinal,
+                marks=unit.marks,
             )
         )
         self._word += count
         self._on_page += count
+
+
+def _piece_of(unit: Unit, *, text: str, start: int, end: int) -> Unit:
+    """Return the words `start` to `end` (not included) of a paragraph that stands as a passage of its own.
+
+    A heading that came to stand as one is a paragraph; so is what a list's long item goes on with.
+    """
+    kind = "paragraph" if unit.kind == "heading" or (unit.kind == "item" and start) else unit.kind
+    marks = [(max(first, start) - start, min(last, end - 1) - start, mark)
+             for first, last, mark in unit.marks if first < end and last >= start]
+    is_paragraph = kind == "paragraph"
+    return Unit(kind=kind, text=text, level=0 if is_paragraph else unit.level,
+                ordinal=0 if is_paragraph else unit.ordinal, marks=marks)
 
 
 def _cut_paragraph(text: str) -> list[str]:

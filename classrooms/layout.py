@@ -5,7 +5,7 @@ counts words or pages.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from .plaintext import CLOSERS, OPENERS, ends_sentence, split_sentences, tidy_line
@@ -84,7 +84,8 @@ class Unit:
     `rank` says what made it a heading: "chapter" or "part" (such a word and a number), "numeral" (a number
     alone), "#" to "######" (Markdown), "" (capitals, or a paragraph). `number` is its number, 0 without one.
     `bare`: nothing follows the number. `listing`: a paragraph of short lines without stops, as in a contents
-    list.
+    list. `level`, `ordinal` and `marks` are Markdown's, as a Passage has them, but for a heading's level, which
+    counts its number signs.
     """
 
     kind: str
@@ -93,6 +94,9 @@ class Unit:
     number: int = 0
     bare: bool = False
     listing: bool = False
+    level: int = 0
+    ordinal: int = 0
+    marks: Sequence[tuple[int, int, str]] = ()
 
 
 def take_gutenberg(text: str) -> tuple[str, str, str]:
@@ -257,7 +261,7 @@ def _heading_at(
     text = _tidy(line)
     if marked := _MARKDOWN.match(text):
         inner = marked[2].rstrip("# ") or marked[2]
-        return numbered_heading(inner) or Unit(kind="heading", text=inner, rank=marked[1]), 1
+        return numbered_heading(inner) or Unit(kind="heading", text=inner, rank=marked[1], level=len(marked[1])), 1
     heading = numbered_heading(text)
     if heading is None:
         return (_lone_heading(text), 1) if alone else (None, 1)

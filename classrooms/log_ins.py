@@ -26,10 +26,15 @@ def begin(session: Session) -> None:
     session["auth_at"] = time.time()
 
 
+def ends_at(session: Session) -> float:
+    """Return when the log-in behind a session ends whatever its person does."""
+    return session.get("auth_at", time.time()) + settings.DURATIONS.session_absolute
+
+
 def is_over(session: Session) -> bool:
     """True when the log-in behind a session has lasted too long, or its student has been away too long."""
     now = time.time()
-    if now - session.get("auth_at", now) > settings.DURATIONS.session_absolute:
+    if now > ends_at(session):
         return True
     return _is_student(session) and now - last_activity(session) > settings.DURATIONS.session_idle
 

@@ -26,7 +26,13 @@ class EnrollmentMiddleware:
 
 
 def enrollment_of(request) -> Enrollment | None:
-    """Return the class that this log-in reads in; None for teachers and for students who were removed."""
+    """Return the class that this log-in reads in; None for teachers, students who were removed, archived classes."""
+    enrollment = last_enrollment_of(request)
+    return enrollment if enrollment and enrollment.classroom.archived_at is None else None
+
+
+def last_enrollment_of(request) -> Enrollment | None:
+    """Return the class that this log-in reads in, or read in until it was archived."""
     if not hasattr(request, "_enrollment"):
         request._enrollment = None
         if request.user.is_authenticated and request.user.is_student:

@@ -31,12 +31,16 @@ def questions(enrollment: Enrollment) -> dict:
         row.asked_at, row.text_title = row.created_at, row.text.title
         row.provider_label = provider_label(row.provider)
         row.error_message = failure_label(row.error_code)
+        # What the answer itself quotes needs no saying twice.
+        row.quotations = [citation for citation in row.citations or []
+                          if citation["verified"] and citation["quote"] not in row.response_text]
     return {"template": "classrooms/panels/questions.html", "context": {"interruptions": rows}}
 
 
 def provider_label(provider: str) -> str:
     """Return what people read for the name of a provider."""
-    return {"openai": _("AI tutor"), "passage_helper": _("Passage helper, not AI")}.get(provider, provider)
+    return {"openai": _("AI tutor"), "passage_helper": _("Passage helper, not AI"),
+            "help_card": _("A fixed message, not AI")}.get(provider, provider)
 
 
 def failure_label(code: str) -> str:

@@ -209,13 +209,22 @@ def _decode_windows(data: bytes) -> str:
 def clean_text(raw: str) -> str:
     """Return `raw` in NFC with lines ended by one newline and without controls and zero-width characters."""
     ended = raw.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n\n")
-    return _normalize(_INVISIBLE.sub("", ended))
+    return _normalize(drop_invisible(ended))
 
 
 def tidy_line(raw: str) -> str:
     """Return `raw` as one line: NFC, single spaces, no invisible characters and no invisible words."""
-    visible = _INVISIBLE.sub("", raw)
-    return _normalize(" ".join(word for word in visible.split() if word.strip(_JOINERS)))
+    return _normalize(" ".join(word for word in drop_invisible(raw).split() if is_visible(word)))
+
+
+def drop_invisible(raw: str) -> str:
+    """Return `raw` without controls and characters that take no room; words between them grow together."""
+    return _INVISIBLE.sub("", raw)
+
+
+def is_visible(word: str) -> bool:
+    """Return whether anything of a word is left to see: one made of joiners alone is none."""
+    return bool(word.strip(_JOINERS))
 
 
 def _normalize(text: str) -> str:

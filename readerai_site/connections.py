@@ -143,8 +143,9 @@ class WebSocketProtocol(daphne.ws_protocol.WebSocketProtocol):
         self.is_open = self.is_closed = None
 
     def pauseProducing(self) -> None:
-        """Called when the transport's buffer is full: `send` waits, and the peer is not read meanwhile."""
-        self.writable = asyncio.Event()
+        """Called at each write that finds the transport's buffer full: `send` waits, and the peer is not read meanwhile."""
+        if self.writable is None:  # those who wait already wait for this one
+            self.writable = asyncio.Event()
         self.hold("output")
         self.server.watch(self)
 
@@ -166,11 +167,22 @@ class WebSocketProtocol(daphne.ws_protocol.WebSocketProtocol):
         if self.holds and self.application_queue.qsize() <= INPUT_MESSAGES // 2:
             self.release("input")
 
+    @property
+    def is_closing(self) -> bool:
+        """True from the first close frame on, whoever sent it."""
+        return self.state in (self.STATE_CLOSING, self.STATE_CLOSED)
+
     def serverSend(self, content: str | bytes, binary: bool = False) -> None:
         """Send one message. Data that still waits from before means a full kernel buffer: watch the peer."""
         if self.waiting_bytes():
             self.server.watch(self)
-        super().serverSend(content, binary)
+        # The limit is meant for what a peer sends. Autobahn holds our own messages to it too, and the snapshot of a room,
+        # or of a reader with twenty long answers, is larger: such a page could never open.
+        limit, self.maxMessagePayloadSize = self.maxMessagePayloadSize, 0
+        try:
+            super().serverSend(content, binary)
+        finally:
+            self.maxMessagePayloadSize = limit
 
     def serverClose(self, code: int | None = None) -> None:
         """Close with any code of the protocol; `sendClose` would raise on 1001, 1011, 1012 and 1013."""

@@ -1,7 +1,7 @@
 """Every duration and every limit of the product, each in one frozen object.
 
 `settings.DURATIONS` and `settings.LIMITS` are built from these once. The fault runs set DURATION_SCALE
-so that leases, deadlines and time-outs shrink together and a hundred kills fit in minutes; the benchmark
+so that leases, deadlines and time-outs shrink together, some to a floor, and a hundred kills fit in minutes; the benchmark
 sets LIMITS_SCALE, so that a few sockets may ask what thousands would.
 """
 
@@ -25,6 +25,9 @@ class Durations:
     unclaimed: float = 600.0        # a question nobody could claim for so long fails as busy
     draft: float = 1.0              # how often the running answers' drafts are stored
     delta: float = 0.2              # at most five deltas a second for one answer
+    beat: float = 5.0               # how often an engine says that it lives
+    silence: float = 20.0           # an engine that has said nothing for so long is taken for dead
+    probe: float = 3.0              # what /readyz gives a part of the site to answer
     layer: float = 2.0              # a channel layer that takes longer for one message is passed over
     # Sockets
     heartbeat: float = 25.0
@@ -42,10 +45,19 @@ class Durations:
     session_idle: float = 30 * 60.0
     session_absolute: float = 12 * 3600.0
     attempts: float = 3600.0        # the window of attempts at a code, a PIN, a password
+    password_reset: float = 3600.0  # how long the link in a letter opens
+    confirmation: float = 3 * 86400.0
 
     def scaled(self, factor: float) -> "Durations":
-        """Return the same durations, each times `factor`."""
-        return Durations(**{f.name: getattr(self, f.name) * factor for f in fields(self)})
+        """Return the same durations, each times `factor`, but none below what two busy cores can keep."""
+        return Durations(**{f.name: max(getattr(self, f.name) * factor, min(getattr(self, f.name), KEPT.get(f.name, 0)))
+                            for f in fields(self)})
+
+
+# Seconds below which `scaled` makes nothing shorter. A process that is not scheduled for a second or two is neither a
+# hanging layer nor a dead client, and a reader who says nothing for three minutes has not gone home.
+KEPT = {"layer": 2.0, "slow_reader": 2.0, "heartbeat_timeout": 10.0, "handshake": 10.0, "healing": 2.0, "ticket": 30.0,
+        "session_idle": 900.0, "session_absolute": 3600.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +75,15 @@ class Limits:
     batch: int = 64                 # sockets' writes in one commit
     pin_attempts: int = 10
     code_attempts: int = 10
-    code_guesses: int = 100         # wrong codes after which an address is not listened to
+    code_guesses: int = 2_000       # wrong codes after which an address is not listened to: a school mistypes hundreds
+    newcomers: int = 200            # new nicknames in one class
     password_attempts: int = 6
+    sign_ups: int = 200             # sign-up forms sent from one address: a whole staff room has one, and mistypes
+    letters: int = 20               # e-mails that one address may ask for
+    letters_to: int = 3             # e-mails that may be asked for to one mailbox, and by one account
+    colleagues: int = 20            # unknown names that one teacher may try for a co-teacher
     upload_bytes: int = 5 * 1024 * 1024
+    markdown_bytes: int = 1024 * 1024  # the worst that can be written in it takes 15 s to read
 
     def relaxed(self, factor: float) -> "Limits":
         """Return the same limits, those on what one reader may send each times `factor`; guesses stay as rare."""

@@ -11,6 +11,7 @@ import asyncio
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Iterable
 from typing import Any
 
 import msgpack
@@ -70,6 +71,8 @@ class InProcessChannelLayer(InMemoryChannelLayer):
 
     `dropped` counts lost messages: `capacity` (the channel was full), `expired` (nobody took it in time).
     """
+
+    joins_processes = False
 
     def __init__(self, *, expiry: float = 60, group_expiry: float = 86_400, capacity: int = 1_000,
                  channel_capacity: dict[str, int] | None = None, strict: bool = False):
@@ -146,6 +149,12 @@ class InProcessChannelLayer(InMemoryChannelLayer):
                 members.pop(channel, None)
                 if not members:
                     del self.groups[group]
+
+    async def occupied(self, addresses: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Return those (group, channel) whose group has a member beside that channel: nothing need be made for others."""
+        with self._lock:
+            return [(group, channel) for group, channel in addresses
+                    if (members := self.groups.get(group)) and len(members) > (channel in members)]
 
     async def group_send(self, group: str, message: dict[str, Any]) -> None:
         """Send `message` to every channel of `group`; full channels miss it, counted in `dropped`."""

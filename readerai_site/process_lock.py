@@ -16,8 +16,6 @@ from django.conf import settings
 from django.db import connections
 from filelock import FileLock, Timeout
 
-from readerai_site.layer import InProcessChannelLayer
-
 MESSAGE = "a second process needs REDIS_URL"
 
 _held: dict[Path, FileLock] = {}
@@ -32,7 +30,7 @@ class SecondProcess(Exception):
 
 def layer_is_in_process() -> bool:
     """True when the default channel layer joins only the tasks of this process."""
-    return isinstance(get_channel_layer(), InProcessChannelLayer)
+    return not getattr(get_channel_layer(), "joins_processes", True)
 
 
 def lock_path(database: dict[str, Any]) -> Path | None:

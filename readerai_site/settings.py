@@ -52,7 +52,8 @@ DEBUG = env_flag("DEBUG")
 # ---- Who may talk to us
 
 HOST = os.environ.get("HOST", "127.0.0.1")
-PUBLIC_ORIGINS = env_list("PUBLIC_ORIGINS")  # https://read.school.example
+# https://read.school.example; with a slash at its end, as browsers show it, no socket's origin would ever be equal to it.
+PUBLIC_ORIGINS = [origin.rstrip("/") for origin in env_list("PUBLIC_ORIGINS")]
 # A classroom's own network: any of this machine's addresses is as good as another.
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS") or (
     [urlparse(origin).hostname for origin in PUBLIC_ORIGINS]
@@ -62,15 +63,22 @@ HTTPS = env_flag("HTTPS", any(origin.startswith("https://") for origin in PUBLIC
 BEHIND_PROXY = env_flag("BEHIND_PROXY")
 if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-if DEBUG and (HTTPS or BEHIND_PROXY or PUBLIC_ORIGINS):
-    raise ImproperlyConfigured("DEBUG shows settings and data to everyone: leave it unset where the site is public.")
+PUBLIC = bool(HTTPS or BEHIND_PROXY or PUBLIC_ORIGINS)
+# A classroom's network is not public, but there are others in it.
+FOR_OTHERS = PUBLIC or not {"localhost", "127.0.0.1", "::1", "[::1]"}.issuperset(ALLOWED_HOSTS)
+if DEBUG and FOR_OTHERS:
+    raise ImproperlyConfigured("DEBUG shows settings and data to everyone: leave it unset where others reach the site.")
+if FOR_OTHERS and (
+        len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5 or SECRET_KEY.startswith("django-insecure-")):
+    raise ImproperlyConfigured(
+        "SECRET_KEY can be guessed, and with it every log-in: leave it unset, or give 50 random characters.")
 
 # ---- The application
 
 INSTALLED_APPS = [
     "classrooms",
     "sessions.apps.ReadingSessionsConfig",
-    "django.contrib.admin",
+    "readerai_site.apps.AdministrationConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -80,6 +88,8 @@ INSTALLED_APPS = [
     "channels",
     "csp",
     "rest_framework",
+    "rest_framework.authtoken",
+    "drf_spectacular",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -109,9 +119,32 @@ TEMPLATES = [{
     ]},
 }]
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "classrooms.api.authentication.HashedTokenAuthentication",  # first: a stranger is told 401, and how to log in
+        "rest_framework.authentication.SessionAuthentication",
+    ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],  # staff get pages too: `classrooms.api.base`
+    "DEFAULT_PARSER_CLASSES": ["sessions.api.parsing.WireParser"],
+    "DEFAULT_PAGINATION_CLASS": "classrooms.api.paging.BeforePagination",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    # For each address, beside the count of wrong passwords that each account has.
+    "DEFAULT_THROTTLE_RATES": {"token": "60/hour"},
+    "EXCEPTION_HANDLER": "classrooms.api.handler.refuse",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "ReaderAI classroom",
+    "DESCRIPTION": "Reading sessions, texts and classes for programs. Answers stream through the sockets.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": r"/api/v[0-9]+",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
+    "PREPROCESSING_HOOKS": ["classrooms.api.schema.without_alias"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums", "classrooms.api.schema.strict_in_what_it_takes",
+        "classrooms.api.schema.with_refusals",
+    ],
 }
 
 # ---- Database: SQLite for one process, PostgreSQL for many
@@ -156,6 +189,11 @@ else:
 # The tutor engine runs in the serving process unless workers do it (`manage.py runworker tutor`).
 TUTOR_EMBEDDED = env_flag("TUTOR_EMBEDDED", not REDIS_URLS)
 
+# ---- Who watches over us: /livez, /readyz and /metrics
+
+METRICS_TOKEN = os.environ.get("METRICS_TOKEN", "")  # without one, /metrics answers this machine only, a public site nobody
+METRICS_PORT = int(os.environ.get("METRICS_PORT") or "0")  # a worker's; the web processes have theirs
+
 # ---- Time and measure
 
 DURATIONS = Durations().scaled(float(os.environ.get("DURATION_SCALE", "1")))
@@ -171,6 +209,8 @@ OPENAI_BASE_URL = os.environ.get("OPENAI_BASE_URL", "")
 TUTOR_MODEL = os.environ.get("TUTOR_MODEL", "gpt-5-mini")
 TUTOR_PROVIDER = os.environ.get(
     "TUTOR_PROVIDER", "openai" if OPENAI_API_KEY or OPENAI_BASE_URL else "passage_helper")
+# Who to call in this place, for the end of the card that a child in danger gets.
+HELP_CARD = os.environ.get("HELP_CARD", "")
 
 # ---- Accounts
 
@@ -188,6 +228,9 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+# Teachers make their own accounts where only this machine reaches the site: a pupil on the classroom's network could too.
+SIGN_UP = env_flag("SIGN_UP", not FOR_OTHERS)
+PASSWORD_RESET_TIMEOUT = int(DURATIONS.password_reset)
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "classes"
 LOGOUT_REDIRECT_URL = "landing"
@@ -206,6 +249,23 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = False
 # Both would speak for the school's whole domain, which is not ours to decide.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 
+# ---- E-mail: through a server, else on the console of whoever runs the site for themselves, else none
+
+EMAIL_HOST = os.environ.get("EMAIL_HOST", "")
+EMAIL_PORT = int(os.environ.get("EMAIL_PORT", "587"))
+EMAIL_HOST_USER = os.environ.get("EMAIL_USER", "")
+EMAIL_HOST_PASSWORD = os.environ.get("EMAIL_PASSWORD", "")
+EMAIL_USE_SSL = env_flag("EMAIL_TLS", True) and EMAIL_PORT == 465
+EMAIL_USE_TLS = env_flag("EMAIL_TLS", True) and EMAIL_PORT != 465
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = os.environ.get("EMAIL_FROM", f"readerai@{EMAIL_HOST or 'localhost'}")
+SENDS_EMAIL = bool(EMAIL_HOST) or not PUBLIC
+EMAIL_BACKEND = "django.core.mail.backends." + (
+    "smtp.EmailBackend" if EMAIL_HOST else "console.EmailBackend" if SENDS_EMAIL else "dummy.EmailBackend")
+if EMAIL_HOST and not PUBLIC_ORIGINS:
+    # A request says by what name it reached us, and may lie: a link with a secret goes to the true address only.
+    raise ImproperlyConfigured("EMAIL_HOST needs PUBLIC_ORIGINS: links in e-mails lead to the first of them.")
+
 # ---- Languages, static files, logs
 
 LANGUAGE_CODE = "en"
@@ -214,7 +274,7 @@ TIME_ZONE = os.environ.get("TIME_ZONE", "UTC")
 USE_I18N = USE_TZ = True
 LOCALE_PATHS = [BASE_DIR / "locale"]
 STATIC_URL = "/static/"
-STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT = Path(os.environ.get("STATIC_DIR", DATA_DIR / "static"))
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # whitenoise warns at every start where it is missing
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # Collected files (`make run` does it, and so must an upgrade) are compressed and cached; a bare clone serves its own.
@@ -225,11 +285,22 @@ STORAGES = {
     "staticfiles": {"BACKEND": "readerai_site.static_storage.StaticStorage" if STATIC_IS_COLLECTED
                     else "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+LOG_FORMAT = os.environ.get("LOG_FORMAT") or "plain"
+if LOG_FORMAT not in ("plain", "json"):
+    raise ImproperlyConfigured(f"LOG_FORMAT is plain or json, not {LOG_FORMAT}.")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "formatters": {
+        "plain": {"()": "readerai_site.logs.Formatter", "format": "{asctime} {levelname} {name} {message}", "style": "{"},
+        "json": {"()": "readerai_site.logs.JSONFormatter"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": os.environ.get("LOG_LEVEL", "INFO")},
-    "loggers": {"httpx": {"level": "WARNING"}, "httpx2": {"level": "WARNING"}},
+    # Whatever LOG_LEVEL is: they write addresses, in which a key may stand, and openai once wrote whole questions.
+    "loggers": {name: {"level": "WARNING"} for name in ("openai", "httpx2", "httpcore2")} | {
+        # uvicorn brings handlers of its own, and writes tickets: its lines become ours, without queries.
+        name: {"handlers": [], "propagate": True, "filters": ["no_queries"]}
+        for name in ("uvicorn", "uvicorn.error", "uvicorn.access")},
+    "filters": {"no_queries": {"()": "readerai_site.logs.WithoutQueries"}},
 }

@@ -1,7 +1,8 @@
 """A PostgreSQL and a Redis for one run of the tests: those that are named, or private ones that leave no trace.
 
-`run_tests.py` enters the two contexts. Private servers listen only on sockets in folders that nobody else
-may enter, so that they need no port and no password and meet no other server. Nothing is installed here.
+`run_tests.py` enters the two contexts; `run_scaled.py` asks where PostgreSQL is and as whom it runs. Private servers
+listen only on sockets in folders that nobody else may enter, so that they need no port and no password and meet no
+other server. Nothing is installed here.
 """
 
 import contextlib
@@ -24,21 +25,25 @@ class Missing(Exception):
 
 
 @contextlib.contextmanager
-def postgresql() -> Iterator[str]:
-    """Yield a database URL: TEST_DATABASE_URL, or a private server's. Raises Missing."""
-    if url := os.environ.get("TEST_DATABASE_URL"):
+def postgresql(*, durable_in: Path | None = None) -> Iterator[str]:
+    """Yield a database URL: TEST_DATABASE_URL, or a private server's. Raises Missing.
+
+    With `durable_in`, for benchmarks, the server is always a private one, keeps its data there and flushes every commit.
+    """
+    if durable_in is None and (url := os.environ.get("TEST_DATABASE_URL")):
         yield url
         return
-    binaries = _postgresql_binaries()
+    binaries = postgresql_binaries()
     if binaries is None:
         raise Missing("PostgreSQL: install it, or name a server in TEST_DATABASE_URL")
-    with tempfile.TemporaryDirectory(prefix="readerai-pg-") as folder:
-        account = _account(Path(folder))
+    with tempfile.TemporaryDirectory(prefix="readerai-pg-", dir=durable_in) as folder:
+        account = account_for(Path(folder))
         data = str(Path(folder) / "data")
         _run([binaries / "initdb", "--pgdata", data, "--username", "readerai", "--auth", "trust",
               "--encoding", "UTF8", "--locale", "C", "--no-sync"], **account)
         # No fsync: nothing here must survive the machine, only the tests' own kills of processes.
-        options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c fsync=off -c max_connections=200"
+        options = (f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c max_connections=200 "
+                   f"-c fsync={'on' if durable_in else 'off'}")
         control = [binaries / "pg_ctl", "--pgdata", data, "--silent", "--timeout", str(PATIENCE)]
         _run([*control, "--log", str(Path(folder) / "log"), "--options", options, "--wait", "start"], **account)
         try:
@@ -70,14 +75,14 @@ def redis() -> Iterator[str]:
             process.wait(PATIENCE)
 
 
-def _postgresql_binaries() -> Path | None:
+def postgresql_binaries() -> Path | None:
     """Return the folder of initdb and pg_ctl, the newest version's; Debian keeps it off PATH."""
     found = [Path(path).parent for name in ("pg_ctl",) if (path := shutil.which(name))]
     found += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name), reverse=True)
     return next((path for path in found if (path / "initdb").exists() and (path / "pg_ctl").exists()), None)
 
 
-def _account(folder: Path) -> dict[str, Any]:
+def account_for(folder: Path) -> dict[str, Any]:
     """Return Popen's options for the account the server runs as: PostgreSQL refuses to run as root."""
     if os.geteuid():
         return {}

@@ -4,6 +4,7 @@ Students speak to `ReadingSessionConsumer`, teachers to `ClassroomConsumer`; `Tu
 on which a worker is woken. Nothing slow happens here.
 """
 
+import logging
 from uuid import UUID
 
 from channels.consumer import AsyncConsumer
@@ -11,12 +12,13 @@ from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 from django.conf import settings
 
-from sessions import background, events, messages
-from sessions.models import ReadingSession
+from sessions import arrivals, background, events, messages
 from sessions.pulse import pulse
 from sessions.services import access, classes, questions, reading, snapshots, texts
-from sessions.sockets import NOT_FOUND, NOT_LOGGED_IN, REMOVED, Refusal, Socket, receipt_key
+from sessions.sockets import NOT_FOUND, REMOVED, Refusal, Socket, receipt_key
 from sessions.writes import writer
+
+logger = logging.getLogger(__name__)
 
 MAX_KEY = 2**63 - 1
 
@@ -25,6 +27,7 @@ class ReadingSessionConsumer(Socket):
     """A student's socket on one reading session."""
 
     known = messages.STUDENT_MESSAGES
+    kind = "student"
 
     reading_session_id: UUID
 
@@ -47,11 +50,10 @@ class ReadingSessionConsumer(Socket):
         """Return the snapshot; all that opening asks of the database, in one thread hop."""
         if session_key is not None or not hasattr(self, "access"):
             self.access = access.access_by_cookie(session_key)
-        found = (ReadingSession.objects.select_related("enrollment__classroom", "text")
-                 .filter(pk=self.reading_session_id, enrollment__user=self.access.user).first())
-        if found is None:
+        found = arrivals.read_session(self.reading_session_id)
+        if found is None or found.enrollment.user_id != self.access.user.pk:
             raise Refusal(NOT_FOUND)
-        if found.enrollment.removed_at is not None:
+        if found.enrollment.removed_at is not None or found.enrollment.classroom.archived_at is not None:
             raise Refusal(REMOVED)
         self.classroom_id = found.enrollment.classroom_id
         self.text = found.text
@@ -75,10 +77,9 @@ class ReadingSessionConsumer(Socket):
         """Note a sign of life; anything but PING and RESTORE is an activity of the student."""
         pulse().heard(self, activity=message.type not in self.quiet)
 
-    def overdue(self, now):
+    def logged_in_until(self):
         """As for every socket, and the log-in ends for a student who has been away from all their tabs."""
-        idle = now - self.activity.at > settings.DURATIONS.session_idle
-        return super().overdue(now) or (NOT_LOGGED_IN if idle else 0)
+        return min(super().logged_in_until(), self.activity.at + settings.DURATIONS.session_idle)
 
     def is_behind(self, version, class_version) -> bool:
         return version is not None and (version, class_version) != self._versions
@@ -92,6 +93,8 @@ class ReadingSessionConsumer(Socket):
         """Called when the student stops reading to ask something. Acknowledged when it is safely stored."""
         reply = await self._submit(questions.interruption(
             self.reading_session_id, message.payload, receipt=receipt_key(message), sender=self.channel_name), to=message)
+        logger.info("A question is stored.", extra={
+            "question": reply.payload["interruptionId"], "message_id": str(message.id)})
         if not reply.repeated:
             self.places[UUID(reply.payload["interruptionId"])] = reply.payload["queuePosition"]
             await self.reply(messages.PauseAudio(
@@ -128,16 +131,22 @@ class ReadingSessionConsumer(Socket):
 
     async def on_restore(self, message):
         """Called when the page finds that it missed something."""
-        snapshot = await database_sync_to_async(
-            lambda: snapshots.session_restored(reading.reading_session_for_user(
-                self.access.user, self.reading_session_id)))()
+        snapshot = await database_sync_to_async(self._restore)()
         await self._send_snapshot(snapshot, to=message)
+
+    def _restore(self) -> messages.SessionRestored:
+        found = reading.reading_session_for_user(self.access.user, self.reading_session_id)
+        self.text = found.text  # it may have other words by now
+        return snapshots.session_restored(found)
 
 
 class ClassroomConsumer(Socket):
     """A teacher's socket on one class."""
 
     known = messages.TEACHER_MESSAGES
+    kind = "teacher"
+
+    tutor_running: bool  # as this dashboard was told
 
     async def open(self, session_key):
         """Send the whole state of the class, then every change."""
@@ -147,6 +156,7 @@ class ClassroomConsumer(Socket):
         self.classroom_id = classroom_id
         await get_channel_layer().group_add(events.room_group(self.classroom_id), self.channel_name)
         snapshot = await database_sync_to_async(self._look_up)(session_key)
+        self.tutor_running = snapshot.tutor_running
         await self.send_frame(snapshot.encode(class_version=snapshot.class_version))
         pulse().watch(self)
 
@@ -196,6 +206,7 @@ class ClassroomConsumer(Socket):
     async def on_restore(self, message):
         """Called when the page finds that it missed something."""
         snapshot = await database_sync_to_async(self._snapshot)()
+        self.tutor_running = snapshot.tutor_running
         await self.send_frame(snapshot.encode(in_reply_to=message.id, class_version=snapshot.class_version))
         pulse().watch(self)
 

@@ -17,6 +17,8 @@ from channels.layers import BaseChannelLayer, get_channel_layer
 from django.conf import settings
 from django.db import transaction
 
+from sessions import metrics
+
 logger = logging.getLogger(__name__)
 
 _silent_until: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, float]" = weakref.WeakKeyDictionary()
@@ -39,6 +41,20 @@ def room_group(classroom_id: int) -> str:
     return f"room.{classroom_id}"
 
 
+async def audible(addresses: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return those (group, channel to leave out) at which somebody may be listening: one question for a whole batch.
+
+    A socket that joins its group later reads its state later too, so nothing is lost on it.
+    """
+    found: set[tuple[str, str]] = set()
+
+    async def ask(layer: BaseChannelLayer) -> None:
+        found.update(await layer.occupied(addresses) if hasattr(layer, "occupied") else addresses)
+
+    await _ring(ask)
+    return found
+
+
 async def push(group: str, frames: Iterable[str], *, exclude: str = "") -> None:
     """Send text frames, in order, to every socket of a group; `exclude` is the channel that was answered itself."""
     message = {"type": "push", "frames": list(frames)}
@@ -52,6 +68,11 @@ async def wake_tutor() -> None:
     await _ring(lambda layer: layer.send(TUTOR_CHANNEL, {"type": "tutor.wake"}))
 
 
+async def reach_layer() -> None:
+    """Raise what keeps the channel layer from taking a message, if anything does. Nobody hears this one."""
+    await get_channel_layer().group_send("probe", {"type": "push", "frames": []})
+
+
 async def _ring(send: Callable[[BaseChannelLayer], Awaitable[None]]) -> None:
     """Send, but neither fail nor wait long: commits and leases stand behind whoever calls this.
 
@@ -59,16 +80,19 @@ async def _ring(send: Callable[[BaseChannelLayer], Awaitable[None]]) -> None:
     """
     loop = asyncio.get_running_loop()
     if loop.time() < _silent_until.get(loop, 0):
+        metrics.UNDELIVERED["silent"].inc()
         return
     try:
         async with asyncio.timeout(settings.DURATIONS.layer):
             await send(get_channel_layer())
     except ChannelFull:
-        pass  # the engine has more than enough wake-ups waiting
+        metrics.UNDELIVERED["full"].inc()  # the engine has more than enough wake-ups waiting
     except TimeoutError:
+        metrics.UNDELIVERED["timeout"].inc()
         _silent_until[loop] = loop.time() + settings.DURATIONS.healing
         logger.warning("The channel layer hangs; readers heal by version, the sweep finds the questions.")
     except Exception as error:
+        metrics.UNDELIVERED["error"].inc()
         # One line: a Redis that is away fails every push of every reader.
         logger.warning("The channel layer failed; readers heal by version, the sweep finds the questions. %r", error)
 

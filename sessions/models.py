@@ -84,11 +84,13 @@ class Interruption(models.Model):
     OPEN = (State.QUEUED, State.ANSWERING)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    reading_session = models.ForeignKey(ReadingSession, models.CASCADE, related_name="interruptions")
+    # No index of their own: each of the three begins one below, and every index is paid for by every question.
+    reading_session = models.ForeignKey(ReadingSession, models.CASCADE, related_name="interruptions", db_index=False)
     # Known through the session too; here because the queue's fairness and the dashboard ask by them all day.
-    enrollment = models.ForeignKey(Enrollment, models.CASCADE, related_name="interruptions")
-    classroom = models.ForeignKey(Classroom, models.CASCADE, related_name="interruptions")
+    enrollment = models.ForeignKey(Enrollment, models.CASCADE, related_name="interruptions", db_index=False)
+    classroom = models.ForeignKey(Classroom, models.CASCADE, related_name="interruptions", db_index=False)
     text = models.ForeignKey(Text, models.CASCADE, related_name="interruptions")
+    message_id = models.UUIDField(null=True)  # the browser's own id of the question, to follow it through the logs
     paragraph = models.PositiveIntegerField()
     word_index = models.PositiveIntegerField()
     question_text = models.TextField()
@@ -129,15 +131,24 @@ class Interruption(models.Model):
             models.Index(fields=["classroom", "-created_at"]),
             models.Index(fields=["classroom", "changed_at"]),
             models.Index(fields=["classroom", "text", "paragraph"]),
-            models.Index(fields=["created_at"], condition=Q(state__in=["queued", "answering"]), name="interruption_open"),
+            # What waits and what is being answered. Not a partial index: SQLite looks at its condition before a
+            # statement's parameters are known, and would read the whole table for every count.
+            models.Index(fields=["state", "classroom", "created_at"], name="interruption_state"),
         ]
+
+    @property
+    def trail(self) -> dict[str, str]:
+        """What every line of the log about this question carries (`readerai_site.logs`)."""
+        return {"question": str(self.pk), "message_id": str(self.message_id or "")}
 
 
 class Receipt(models.Model):
     """What a durable message was answered, so that a resent one gets the same answer and no second effect."""
 
-    reading_session = models.ForeignKey(ReadingSession, models.CASCADE, null=True, related_name="receipts")
-    teacher = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="receipts")
+    reading_session = models.ForeignKey(
+        ReadingSession, models.CASCADE, null=True, related_name="receipts", db_index=False)  # begins a constraint's
+    teacher = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="receipts", db_index=False)
     message_id = models.UUIDField()
     type = models.CharField(max_length=30)
     body_hash = models.BinaryField(max_length=32)
@@ -145,6 +156,8 @@ class Receipt(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        verbose_name = _("receipt")
+        verbose_name_plural = _("receipts")
         constraints = [
             models.UniqueConstraint(fields=["reading_session", "message_id"], name="receipt_of_session"),
             models.UniqueConstraint(fields=["teacher", "message_id"], name="receipt_of_teacher"),
@@ -167,6 +180,8 @@ class Broadcast(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        verbose_name = _("broadcast")
+        verbose_name_plural = _("broadcasts")
         constraints = [models.UniqueConstraint(fields=["classroom", "version"], name="broadcast_version")]
 
 
@@ -174,6 +189,22 @@ class TutorState(models.Model):
     """The single row that every claim locks first, so that all workers together keep to the limit."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+
+
+class Engine(models.Model):
+    """A tutor engine of some process, and its last sign of life. A hint for people and probes: claims need no such row."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    host = models.CharField(max_length=255)
+    pid = models.PositiveIntegerField()
+    started_at = models.DateTimeField()
+    last_seen = models.DateTimeField()  # the database's clock, as everything that is compared
+    running = models.PositiveSmallIntegerField(db_default=0)  # answers under way
+    draining = models.BooleanField(db_default=False)  # it takes no more questions
+
+    class Meta:
+        verbose_name = _("tutor engine")
+        verbose_name_plural = _("tutor engines")
 
 
 class Eviction(models.Model):
@@ -189,6 +220,10 @@ class Eviction(models.Model):
     code = models.PositiveSmallIntegerField()
     created_at = models.DateTimeField(db_default=Now(), db_index=True)  # the database's clock, as those who read it
 
+    class Meta:
+        verbose_name = _("eviction")
+        verbose_name_plural = _("evictions")
+
 
 class Ticket(models.Model):
     """A one-use pass for programs that open a socket without a cookie; only its hash is kept."""
@@ -196,6 +231,9 @@ class Ticket(models.Model):
     token_hash = models.CharField(max_length=64, primary_key=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     path = models.CharField(max_length=120)
+    # Of the log-in or token that asked: the socket ends with it, and at that log-in's hour (null: a token has none).
+    key_hash = models.CharField(max_length=64, default="", db_default="")
+    log_in_until = models.DateTimeField(null=True)
     expires_at = models.DateTimeField()
 
 
@@ -207,4 +245,6 @@ class ConnectionLog(models.Model):
     restored = models.BooleanField()
 
     class Meta:
+        verbose_name = _("connection")
+        verbose_name_plural = _("connections")
         indexes = [models.Index(fields=["reading_session", "-opened_at"])]

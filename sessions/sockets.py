@@ -6,20 +6,16 @@
 import asyncio
 import logging
 import time
-from collections import deque
-from datetime import datetime
 from typing import ClassVar
 from urllib.parse import parse_qs
 
-from channels.consumer import get_handler_name
 from channels.db import database_sync_to_async
-from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.layers import get_channel_layer
 from django.conf import settings
 from django.http.cookie import parse_cookie
 
-from sessions import errors, messages
+from sessions import errors, messages, metrics
 from sessions.limits import Bucket
 from sessions.models import Eviction
 from sessions.pulse import pulse
@@ -28,6 +24,7 @@ from sessions.writes import ReceiptKey, Reply, body_hash
 
 logger = logging.getLogger(__name__)
 
+COME_BACK = 1012
 TOO_MANY_BAD = 4400
 NOT_LOGGED_IN = 4401
 REMOVED = 4403
@@ -51,19 +48,60 @@ class Socket(AsyncWebsocketConsumer):
     """A WebSocket of the protocol. Subclasses say what they know and how they open."""
 
     known: ClassVar[dict[str, type[messages.Payload]]]
+    kind: ClassVar[str]
     quiet = frozenset({"PING", "RESTORE"})  # a page says these by itself; they are no activity of a person
 
     access: access.Access
     classroom_id: int | None = None
     ended = False
+    last_heard: float  # monotonic seconds, as the next two
+    check_at = 0.0  # nothing of `overdue` can be due before
+    sending_since: float | None = None  # when the peer was offered what it has not taken yet
+    _bad: tuple[float, ...] = ()  # when the last bad messages came
+    _offered: frozenset[asyncio.Task] | set[asyncio.Task] = frozenset()
+
+    async def __call__(self, scope, receive, send):
+        """Serve one socket: what the peer says and what its groups are told take turns, in the order they came.
+
+        In place of Channels' own loop, which makes a task, waits on two and hops through a thread for every message.
+        """
+        self.scope, self.base_send = scope, send
+        self.channel_layer = get_channel_layer()
+        self.channel_name = await self.channel_layer.new_channel()
+        self._turn = asyncio.Lock()
+        self._task = asyncio.current_task()
+        self.last_heard = time.monotonic()
+        message = await receive()  # that it wants to connect
+        pushes = asyncio.create_task(self._take_pushes())
+        try:
+            async with self._turn:
+                await self.connect()
+            while (message := await receive())["type"] == "websocket.receive":
+                async with self._turn:
+                    await self.receive(message.get("text"), message.get("bytes"))
+        except asyncio.CancelledError:
+            if not self.ended:
+                raise
+            self._abort()  # a peer that takes nothing was given up
+        finally:
+            pushes.cancel()
+        await self.disconnect(message.get("code", TOO_SLOW))
+
+    async def _take_pushes(self) -> None:
+        try:
+            while True:
+                event = await self.channel_layer.receive(self.channel_name)
+                async with self._turn:
+                    await self.push(event)
+        except Exception:
+            logger.exception("A socket can no longer be told anything.")
+            await self.end(COME_BACK)
 
     # ---- Opening and closing
 
     async def connect(self):
         """Called when a socket asks to open. Only a foreign origin is refused before accepting: a page can then
         tell from the close code why it may not stay."""
-        self.last_heard = time.monotonic()
-        self._offered: set[asyncio.Task] = set()
         headers = dict(self.scope["headers"])
         origin = headers.get(b"origin", b"").decode("latin1")
         ticket = parse_qs(self.scope["query_string"].decode("latin1")).get("ticket", [""])[0]
@@ -84,9 +122,10 @@ class Socket(AsyncWebsocketConsumer):
         await self.accept()
         self._tokens = Bucket(rate=settings.LIMITS.messages_per_second, burst=settings.LIMITS.burst)
         self._flood = Bucket(rate=settings.LIMITS.flood_per_second, burst=settings.LIMITS.flood_burst)
-        self._bad: deque[float] = deque(maxlen=settings.LIMITS.bad_messages)
+        self.scope["headers"].clear()  # 2 KB that nobody asks for again
         try:
             await self.open(None if ticket else session_key)
+            metrics.OPENED[self.kind].inc()
         except access.NotLoggedIn:
             await self.end(NOT_LOGGED_IN)
         except Refusal as refusal:
@@ -118,20 +157,42 @@ class Socket(AsyncWebsocketConsumer):
         if self.ended:
             return
         self.ended = True
+        metrics.ENDED[str(code)].inc()
         pulse().closed(self)
-        await self.close(code=code)
+        try:
+            async with asyncio.timeout(settings.DURATIONS.slow_reader):
+                await self.close(code=code)
+        except TimeoutError:
+            self._abort()
+        except OSError:
+            pass  # it has hung up meanwhile
+
+    def _abort(self) -> None:
+        """Cut the connection of a peer that takes nothing, where the server's `send` would wait for it for ever.
+
+        Uvicorn's does, a close frame too, and ASGI has no word for this; our own server cuts by itself.
+        """
+        transport = getattr(getattr(self.base_send, "__self__", None), "transport", None)
+        if transport is not None:
+            transport.abort()
 
     def end_soon(self, code: int) -> None:
         """Close without waiting for a peer that may not be reading."""
         self._spawn(self.end(code))
+        if code == TOO_SLOW:
+            self._task.cancel()  # it waits in a send that may never end
 
     def overdue(self, now: float) -> int:
-        """Return the close code that is due at this monotonic time, or 0."""
-        if now - self.last_heard > settings.DURATIONS.heartbeat_timeout:
-            return SILENT
-        if datetime.now(self.access.until.tzinfo) > self.access.until:
-            return NOT_LOGGED_IN
-        return 0
+        """Return the close code that is due at this monotonic time, or 0. Asked when `check_at` has come."""
+        if self.sending_since is not None and now - self.sending_since > settings.DURATIONS.slow_reader:
+            return TOO_SLOW
+        silent_at, until = self.last_heard + settings.DURATIONS.heartbeat_timeout, self.logged_in_until()
+        self.check_at = min(silent_at, until)  # both only ever move away
+        return SILENT if now > silent_at else NOT_LOGGED_IN if now > until else 0
+
+    def logged_in_until(self) -> float:
+        """Return the monotonic time at which the log-in ends, as things are now."""
+        return time.monotonic() + self.access.until.timestamp() - time.time()
 
     def is_evicted_by(self, eviction: Eviction) -> bool:
         """True when the eviction means this socket. No clocks are compared: the rights may have been looked up
@@ -147,14 +208,6 @@ class Socket(AsyncWebsocketConsumer):
         return (eviction.user.password, eviction.user.is_active) != (mine.password, mine.is_active)
 
     # ---- Taking frames
-
-    async def dispatch(self, message):
-        """Hand a message straight to its handler: the stock one adds a thread hop to every message (see design facts)."""
-        await getattr(self, get_handler_name(message))(message)
-
-    async def websocket_disconnect(self, message):
-        await self.disconnect(message["code"])
-        raise StopConsumer
 
     async def receive(self, text_data=None, bytes_data=None):
         """Called with each frame: limits, parse, the handler of its type, errors translated here and nowhere else."""
@@ -172,8 +225,11 @@ class Socket(AsyncWebsocketConsumer):
         except messages.BadMessage as bad:
             return await self.refuse(bad)
         self.heard(message)
+        metrics.RECEIVED[message.type].inc()
         try:
             await getattr(self, f"on_{message.type.lower()}")(message)
+            if message.payload.durable:
+                metrics.ACKNOWLEDGED.observe(time.monotonic() - self.last_heard)
         except errors.Refused as refused:
             await self.reply_error(refused.code, refused.message, to=message.id)
         except Refusal as refusal:
@@ -189,24 +245,25 @@ class Socket(AsyncWebsocketConsumer):
         await self.reply_error(bad.code, errors.PARSE_ERRORS[bad.code], to=bad.in_reply_to)
         if bad.code not in COUNTED_AS_BAD:
             return
-        self._bad.append(self.last_heard)
-        if len(self._bad) == self._bad.maxlen and self._bad[-1] - self._bad[0] < settings.DURATIONS.bad_messages:
+        self._bad = (*self._bad, self.last_heard)[-settings.LIMITS.bad_messages:]
+        if len(self._bad) == settings.LIMITS.bad_messages and (
+                self._bad[-1] - self._bad[0] < settings.DURATIONS.bad_messages):
             await self.end(TOO_MANY_BAD)
 
     # ---- Sending frames
 
     async def send_frame(self, frame: str) -> None:
-        """Send a text frame; a peer that takes nothing for `DURATIONS.slow_reader` is closed.
-
-        Waiting here is uvicorn's back-pressure. Daphne never waits: there the server watches the transport.
-        """
+        """Send a text frame. On uvicorn this waits for a peer that takes nothing, until `overdue` has enough of it;
+        Daphne never waits: there the server watches the transport."""
         if self.ended:
             return
+        if self.sending_since is None:
+            self.sending_since = time.monotonic()
         try:
-            async with asyncio.timeout(settings.DURATIONS.slow_reader):
-                await self.send(text_data=frame)
-        except TimeoutError:
-            await self.end(TOO_SLOW)
+            await self.base_send({"type": "websocket.send", "text": frame})
+        except OSError:
+            self.ended = True  # it has hung up: uvicorn says so here too, before it can be received
+        self.sending_since = None
 
     def offer(self, *frames: str) -> None:
         """Send frames, in order, without making the caller wait for this peer; one that lets them pile up is closed."""
@@ -221,6 +278,8 @@ class Socket(AsyncWebsocketConsumer):
 
     def _spawn(self, coroutine) -> None:
         task = asyncio.create_task(coroutine)
+        if not self._offered:
+            self._offered = set()
         self._offered.add(task)
         task.add_done_callback(self._offered.discard)
 
@@ -234,10 +293,10 @@ class Socket(AsyncWebsocketConsumer):
         await self.send_frame(message.encode(in_reply_to=to.id))
 
     async def reply_stored(self, reply: Reply, *, to: messages.ClientMessage) -> None:
-        await self.send_frame(messages.frame_of(
-            reply.type, reply.payload, in_reply_to=to.id, version=reply.version))
+        await self.send_frame(reply.encode(in_reply_to=to.id))
 
     async def reply_error(self, code: str, text, *, to) -> None:
+        metrics.REFUSED[code].inc()
         await self.send_frame(messages.Error(code=code, message=str(text)).encode(in_reply_to=to))
 
 

@@ -16,15 +16,16 @@ from uuid import UUID
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from sessions import events, failpoints, llm, messages
+from classrooms.services.roster import names_in_class
+from sessions import events, failpoints, llm, messages, metrics, redaction
+from sessions.heartbeat import Heartbeat
 from sessions.llm.citations import find_citations
 from sessions.models import Interruption
-from sessions.services import queue, texts
+from sessions.providers import HELPER, make_provider
+from sessions.services import budgets, queue, texts
 from sessions.writes import DatabaseThread
 
 logger = logging.getLogger(__name__)
-
-HELPER = "passage_helper"
 
 
 @dataclass(slots=True, eq=False)
@@ -37,6 +38,7 @@ class Running:
     task: asyncio.Task | None = None
     text: str = ""
     stored: tuple[int, int] = (0, 0)  # lengths of the last two stored drafts, in code points
+    told: tuple[int, int] = (0, 0)  # how far the last two deltas reached
     fresh: asyncio.Event = field(default_factory=asyncio.Event)  # text has come that no delta told
     telling: asyncio.Lock = field(default_factory=asyncio.Lock)  # held while a delta is on its way
 
@@ -61,6 +63,7 @@ class TutorEngine:
         self._making = asyncio.Lock()
         self._woken = asyncio.Event()
         self._stopping = False
+        self._heart = Heartbeat(self._database, lambda: len(self._running))
 
     def wake(self) -> None:
         self._woken.set()
@@ -68,6 +71,7 @@ class TutorEngine:
     async def run(self) -> None:
         """Claim and answer until cancelled. A database that is away is waited for."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._heart.run())
             group.create_task(self._every(settings.DURATIONS.sweep, self._fail_overdue))
             group.create_task(self._every(settings.DURATIONS.lease_renewal, self._renew))
             group.create_task(self._every(settings.DURATIONS.lease_margin / 5, self._let_go))
@@ -77,6 +81,7 @@ class TutorEngine:
     async def stop(self, *, drain: float) -> None:
         """Stop claiming, let the answers under way finish for `drain` seconds, give the others back."""
         self._stopping = True
+        self._heart.drain()
         async with self._claiming:  # what is being claimed at this moment is ours to finish too
             tasks = [running.task for running in self._running.values()]
         if tasks:
@@ -89,6 +94,7 @@ class TutorEngine:
                 await provider.close()
             except Exception:
                 logger.exception("A provider did not close.")
+        await self._heart.leave()
         await self._database.close()
 
     # ---- The queue
@@ -166,7 +172,8 @@ class TutorEngine:
         for interruption in await self._database.run(queue.overdue):
             try:
                 fallback = await self._fallback(interruption)
-                await self._database.run(queue.fail_overdue, interruption, fallback=fallback)
+                if await self._database.run(queue.fail_overdue, interruption, fallback=fallback):
+                    logger.info("A question was overdue and failed.", extra=interruption.trail)
             except Exception:  # the next one must not wait for it
                 logger.exception("Question %s is overdue and could not be failed.", interruption.pk)
 
@@ -175,12 +182,15 @@ class TutorEngine:
     async def _answer(self, running: Running) -> None:
         try:
             try:
+                if code := running.claim.interruption.error_code:  # a budget is used up: nothing leaves the house
+                    return await self._fail(running.claim, code)
                 answer = await self._attempt(running)
             except llm.ProviderError as error:
                 await self._retry_or_fail(running, error)
             else:
                 failpoints.hit("before_final_commit")
-                await self._insist(queue.finish, running.claim, answer)
+                if await self._insist(queue.finish, running.claim, answer):
+                    logger.info("A question is answered by %s.", answer.provider, extra=running.claim.interruption.trail)
                 failpoints.hit("after_final_commit")
         except asyncio.CancelledError:
             if self._stopping:
@@ -198,14 +208,21 @@ class TutorEngine:
             raise
         except Exception as error:
             logger.exception("A provider broke its contract.")
-            raise llm.ProviderError(str(error), code="llm_unavailable", retriable=True) from error
+            raise llm.ProviderError(type(error).__name__, code="llm_unavailable", retriable=True) from error
 
     async def _stream(self, running: Running) -> queue.Answer:
         """Return the whole answer, having sent it out piece by piece."""
         interruption = running.claim.interruption
+        logger.info("Call %d for a question begins.", interruption.attempt, extra=interruption.trail)
         request = await self._request(interruption)
-        provider = await self._provider(settings.TUTOR_PROVIDER if interruption.classroom.ai_enabled else HELPER)
+        if budgets.uses_model(interruption.classroom):
+            names = await self._database.run(names_in_class, interruption.classroom_id)
+            request = await asyncio.to_thread(redaction.redacted_request, request, names=names)
+            provider = await self._provider(settings.TUTOR_PROVIDER)
+        else:
+            provider = await self._provider(HELPER)
         telling = finish = None
+        asked_at = time.monotonic()
         try:
             async with contextlib.aclosing(provider.stream(request)) as pieces:
                 async for piece in pieces:
@@ -216,6 +233,7 @@ class TutorEngine:
                     running.fresh.set()
                     failpoints.hit("mid_stream")
                     if telling is None:
+                        metrics.FIRST_TOKEN[provider.name].observe(time.monotonic() - asked_at)
                         await self._tell(running)
                         telling = asyncio.create_task(self._keep_telling(running))
         finally:
@@ -225,6 +243,7 @@ class TutorEngine:
                         pass
                 finally:
                     telling.cancel()
+        metrics.CALL[provider.name].observe(time.monotonic() - asked_at)
         text = running.text
         if finish.reason in ("refusal", "content_filter"):
             text = _("This is a good question for your teacher. Please ask them.")
@@ -242,12 +261,13 @@ class TutorEngine:
 
     @staticmethod
     async def _tell(running: Running) -> None:
-        """Send a delta with all that has come since the last but one stored draft.
+        """Send a delta with all that has come since the last but one stored draft, and since the last but one delta.
 
-        So a snapshot taken meanwhile always joins on, and a lost delta is healed by the next.
+        So a snapshot taken meanwhile always joins on, and a lost delta is healed by the next, however late it is.
         """
         running.fresh.clear()
-        interruption, start = running.claim.interruption, running.stored[0]
+        interruption, start = running.claim.interruption, min(running.stored[0], running.told[0])
+        running.told = running.told[1], len(running.text)
         frame = messages.InterruptionResponseDelta(
             interruption_id=running.id, attempt=interruption.attempt, from_char=start,
             text=running.text[start:]).encode()
@@ -258,18 +278,23 @@ class TutorEngine:
     async def _retry_or_fail(self, running: Running, error: llm.ProviderError) -> None:
         claim = running.claim
         attempt = claim.interruption.attempt
-        logger.warning("Attempt %d of question %s failed: %s (%s).", attempt, running.id, error.code, error)
+        metrics.FAILED_CALLS[error.code].inc()
+        logger.warning("Attempt %d of question %s failed: %s (%s).", attempt, running.id, error.code, error,
+                       extra=claim.interruption.trail)
         delay = error.retry_after if error.retry_after is not None else settings.DURATIONS.retry * 2 ** (attempt - 1)
         in_time = time.monotonic() + delay < running.deadline
         if error.retriable and attempt < settings.LIMITS.attempts and in_time:
             await self._insist(queue.retry, claim, delay=delay)
             asyncio.get_running_loop().call_later(delay, self.wake)
         else:
-            fallback = await self._fallback(claim.interruption)
-            await self._insist(queue.fail, claim, code=error.code, fallback=fallback)
+            await self._fail(claim, error.code)
 
-    async def _insist(self, function, *args, **kwargs) -> None:
-        """Run a final write until it succeeds, or `_let_go` ends it; then the sweep of whoever lives takes over."""
+    async def _fail(self, claim: queue.Claim, code: str) -> None:
+        if await self._insist(queue.fail, claim, code=code, fallback=await self._fallback(claim.interruption)):
+            logger.info("A question failed: %s.", code, extra=claim.interruption.trail)
+
+    async def _insist(self, function, *args, **kwargs) -> bool:
+        """Run a final write until it succeeds, or `_let_go` ends it, for the sweep to take over; True if the claim held."""
         while True:
             try:
                 return await self._database.run(function, *args, **kwargs)
@@ -322,23 +347,3 @@ class TutorEngine:
         except Exception:
             logger.exception("The passage helper had no answer either.")
             return None
-
-
-def make_provider(name: str) -> llm.Provider:
-    """Return a provider as the settings describe it."""
-    if name == HELPER:
-        options = {"label": _("Passage helper, not AI"), "phrases": {
-            "definition": _("The text says:"),
-            "in_use": _("The text does not explain “{term}” outright. It uses it here:"),
-            "answer": _("This part of the text may help:"),
-            "answers": _("These parts of the text may help:"),
-            "not_found": _("I can't find this in the part of the text you have read."),
-        }}
-    elif name == "openai":
-        options = {
-            "api_key": settings.OPENAI_API_KEY or "none", "base_url": settings.OPENAI_BASE_URL or None,
-            "model": settings.TUTOR_MODEL, "first_token_timeout": settings.DURATIONS.first_token,
-            "idle_timeout": settings.DURATIONS.idle_token}
-    else:
-        options = {}
-    return llm.get_provider(name, **options)

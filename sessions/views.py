@@ -1,15 +1,18 @@
 """Pages around reading: a student's books and pages, a teacher's room."""
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.http import Http404, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_POST, require_safe
 
 from classrooms.decorators import student_required, teacher_required
-from classrooms.importing import split_sentences
 from classrooms.models import Classroom, Passage
+from classrooms.pages import blocks_of
 from sessions import errors
 from sessions.models import ReadingSession, page_of, percent_read
 from sessions.services import classes, reading, snapshots
@@ -25,7 +28,8 @@ def books(request):
     return render(request, "sessions/books.html", {
         "enrollment": request.enrollment, "classroom": classroom,
         "books": [_book(text, sessions.get(text.pk)) for text in classroom.texts.all()],
-        "last_broadcast": said and {"text": said.text, "sent_at": said.created_at}})
+        "last_broadcast": said and {"text": said.text, "sent_at": said.created_at,
+                                    "is_new": timezone.now() - said.created_at < timedelta(minutes=1)}})
 
 
 def _book(text, reading_session: ReadingSession | None) -> dict:
@@ -62,8 +66,9 @@ def save_progress(request, reading_session_id):
     reading_session = _reading_session(request, reading_session_id)
     try:
         word_index = int(request.POST.get("word_index", ""))
-        reading.save_progress(reading_session, word_index=word_index)
-    except (ValueError, errors.InvalidPosition):
+        revision = int(request.POST.get("revision", reading_session.text.revision))
+        reading.save_progress(reading_session, word_index=word_index, revision=revision)
+    except (ValueError, errors.InvalidPosition, errors.StaleText):
         return _to_page(reading_session, reading_session.word_index)
     return _to_page(reading_session, word_index)
 
@@ -77,7 +82,6 @@ def reading_page(request, reading_session_id, page):
     text = reading_session.text
     if not 1 <= page <= text.page_count:
         raise Http404
-    rows = list(text.passages.filter(page=page))
     starts = text.page_starts
     end_word = starts[page] if page < len(starts) else text.word_count
     chapter = Passage.objects.filter(
@@ -86,18 +90,11 @@ def reading_page(request, reading_session_id, page):
         "reading_session": reading_session, "classroom": reading_session.enrollment.classroom, "text": text,
         "enrollment": reading_session.enrollment, "page": page, "page_count": text.page_count,
         "percent": percent_read(max(reading_session.furthest_word_index, starts[page - 1]), text.word_count),
-        "chapter_title": chapter.body if chapter else "", "passages": [_passage(row) for row in rows],
+        "chapter_title": chapter.body if chapter else "", "blocks": blocks_of(text.passages.filter(page=page)),
         "previous_page": page - 1 or None, "next_page": page + 1 if page < len(starts) else None,
         "next_word": end_word if page < len(starts) else None,
         "page_first_word": starts[page - 1], "page_end_word": end_word,
         "config": _reading_config(reading_session, page)})
-
-
-def _passage(row: Passage) -> dict:
-    return {
-        "kind": row.kind, "number": row.number, "first_word": row.first_word, "word_count": row.word_count,
-        "sentences": [{"text": sentence.text, "first_word": row.first_word + sentence.first_word,
-                       "word_count": sentence.word_count} for sentence in split_sentences(row.body)]}
 
 
 def _reading_config(reading_session: ReadingSession, page: int) -> dict:
@@ -108,6 +105,7 @@ def _reading_config(reading_session: ReadingSession, page: int) -> dict:
         "textId": text.pk, "textTitle": text.title, "words": text.word_count, "revision": text.revision,
         "page": page, "pageCount": text.page_count, "pageStarts": text.page_starts,
         "pageUrl": reverse("reading_page", args=[reading_session.pk, 0]),
+        "placeUrl": reverse("reading", args=[reading_session.pk]),
         "interruptionsUrl": reverse("api_interruptions", args=[reading_session.pk]),
         "preferences": reading_session.preferences, "wordIndex": reading_session.word_index,
         "language": settings.LANGUAGE_CODE}
@@ -131,10 +129,8 @@ def room(request, classroom_id):
     """The live room of a class."""
     classroom = _classroom(request, classroom_id)
     state = snapshots.classroom_state(classroom).model_dump(mode="json", by_alias=True, exclude_none=True)
-    texts = [{"id": text.pk, "title": text.title, "words": text.word_count, "pageCount": text.page_count,
-              "pageStarts": text.page_starts} for text in classroom.texts.all()]
     return render(request, "sessions/room.html", {"classroom": classroom, "config": {
-        "classroomId": classroom.pk, "socketPath": f"/ws/classrooms/{classroom.pk}/", "texts": texts, "state": state,
+        "classroomId": classroom.pk, "socketPath": f"/ws/classrooms/{classroom.pk}/", "state": state,
         "studentUrl": reverse("student", args=[classroom.pk, 0]),
         "paragraphsUrl": reverse("room_paragraphs", args=[classroom.pk, 0]),
         "joinUrl": request.build_absolute_uri(reverse("join_with_code", args=[classroom.code]))}})

@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import json
 import logging
+import time
 import weakref
 from collections import deque
 from collections.abc import Callable
@@ -18,25 +19,26 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from asgiref.sync import async_to_sync
 from channels.db import database_sync_to_async
 from django.conf import settings
-from django.db import connection, models
+from django.db import connection
 
 from classrooms import database
 from classrooms.database import transaction
-from sessions import errors, events, failpoints
-from sessions.models import Interruption, ReadingSession, Receipt
+from sessions import errors, events, failpoints, messages, metrics, statements
+from sessions.models import Interruption
+from sessions.statements import LockedSession, NewInterruption, StoredReceipt
 
-__all__ = ["Batch", "DatabaseThread", "ReceiptKey", "Reply", "Write", "Writer", "body_hash", "transaction", "writer"]
+__all__ = ["Batch", "DatabaseThread", "ReceiptKey", "Reply", "Write", "Writer", "body_hash", "transaction", "write_now",
+           "writer"]
 
 logger = logging.getLogger(__name__)
 
-# What a batch writes back for every session it locked and changed.
-SESSION_FIELDS = ("word_index", "furthest_word_index", "rev", "status", "preferences", "active_seconds", "version",
-                  "changed_at")
+Frame = str | Callable[[], str]  # a text frame, or what makes it if somebody is there to hear it
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # a frozen one takes four times as long to make
 class ReceiptKey:
     """A durable message as the client names it. `body_hash` tells a resent one from another under its id."""
 
@@ -45,7 +47,7 @@ class ReceiptKey:
     body_hash: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reply:
     """What is answered to a message: its type and payload, and the number it gave the session, if any."""
 
@@ -53,6 +55,10 @@ class Reply:
     payload: dict
     version: int | None = None
     repeated: bool = False  # the stored answer to a message that came before
+
+    def encode(self, *, in_reply_to: UUID | None = None) -> str:
+        """Return the text frame."""
+        return messages.frame_of(self.type, self.payload, in_reply_to=in_reply_to, version=self.version)
 
     def stored(self) -> dict:
         return {"type": self.type, "payload": self.payload, "version": self.version}
@@ -63,7 +69,7 @@ class Write:
     """One waiting write: `apply(reading_session, batch)` changes the locked session and returns a Reply or None."""
 
     reading_session_id: UUID
-    apply: Callable[[ReadingSession, "Batch"], Reply | None]
+    apply: Callable[[LockedSession, "Batch"], Reply | None]
     receipt: ReceiptKey | None = None
     interruption_id: UUID | None = None  # the question it changes, locked for it in the order of all locks
 
@@ -73,28 +79,34 @@ class Batch:
     """What the writes of one transaction share and leave behind."""
 
     now: datetime
-    reading_sessions: dict[UUID, ReadingSession]
-    interruptions: list[Interruption] = field(default_factory=list)
-    receipts: list[Receipt] = field(default_factory=list)
+    reading_sessions: dict[UUID, LockedSession]
+    interruptions: list[NewInterruption] = field(default_factory=list)
+    receipts: list[StoredReceipt] = field(default_factory=list)
     changed: set[UUID] = field(default_factory=set)
-    pushes: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # (group, exclude) -> frames
+    pushes: dict[tuple[str, str], list[Frame]] = field(default_factory=dict)  # (group, exclude) -> frames
     wakes_tutor: bool = False
     memo: dict[str, Any] = field(default_factory=dict)  # what one query found out for all writes of the batch
 
-    def next_version(self, reading_session: ReadingSession) -> int:
+    def next_version(self, reading_session: LockedSession) -> int:
         """Take the session's next number. Its row is locked to the commit, so n + 1 waits for n and no gap shows."""
         reading_session.version += 1
         self.changed.add(reading_session.pk)
         return reading_session.version
 
-    def push(self, group: str, frame: str, *, exclude: str = "") -> None:
-        """Send a frame to a group after the commit, to all but the socket that is answered itself."""
+    def push(self, group: str, frame: Frame, *, exclude: str = "") -> None:
+        """Send a frame to a group after the commit, to all but the socket that is answered itself.
+
+        A function is called then, and only if there is anyone: most sessions have one socket, most classes no room open.
+        """
         self.pushes.setdefault((group, exclude), []).append(frame)
 
 
 def body_hash(type: str, payload: dict) -> bytes:
     """Return 32 bytes that are equal for equal messages, whatever the order of their keys."""
-    return hashlib.sha256(json.dumps([type, payload], sort_keys=True).encode()).digest()
+    return hashlib.sha256(_sorted_json([type, payload]).encode()).digest()
+
+
+_sorted_json = json.JSONEncoder(sort_keys=True).encode
 
 
 def run_batch(writes: list[Write]) -> tuple[list[Reply | None | Exception], Batch | None]:
@@ -119,18 +131,15 @@ def run_batch(writes: list[Write]) -> tuple[list[Reply | None | Exception], Batc
 
 def _commit(writes: list[Write]) -> tuple[list[Reply | None | Exception], Batch]:
     with transaction():
-        ids = sorted({write.reading_session_id for write in writes})
-        locked = (
-            ReadingSession.objects.select_for_update(of=("self",), no_key=True).order_by("pk")
-            .select_related("enrollment__classroom", "text")
-            .filter(pk__in=ids, enrollment__removed_at=None))
-        batch = Batch(now=database.now(), reading_sessions={session.pk: session for session in locked})
+        ids = {write.reading_session_id for write in writes}
+        statements.lock_sessions(ids)
+        batch = Batch(now=database.now(), reading_sessions=statements.read_sessions(ids))
         _lock_interruptions(writes)
         receipts = _receipts_of(writes)
         outcomes = [_apply(write, batch, receipts) for write in writes]
-        Interruption.objects.bulk_create(batch.interruptions)
-        Receipt.objects.bulk_create(batch.receipts)
-        _store_sessions(batch)
+        statements.store_interruptions(batch.interruptions)
+        statements.store_receipts(batch.receipts, now=batch.now)
+        statements.store_sessions([batch.reading_sessions[id] for id in batch.changed], now=batch.now)
         failpoints.hit("before_batch_commit")
     failpoints.hit("after_batch_commit")
     return outcomes, batch
@@ -151,49 +160,25 @@ def _apply(write: Write, batch: Batch, receipts: dict) -> Reply | None | Excepti
     if key is not None:
         known = receipts.get((reading_session.pk, key.message_id))
         if known is not None:
-            if bytes(known.body_hash) != key.body_hash:
+            if known.body_hash != key.body_hash:
                 return errors.Conflict()
-            return Reply(**known.reply, repeated=True)
+            return Reply(**json.loads(known.reply), repeated=True)
     try:
         reply = write.apply(reading_session, batch)
     except errors.Refused as error:
         return error
     if key is not None:
-        receipt = Receipt(
-            reading_session_id=reading_session.pk, message_id=key.message_id, type=key.type,
-            body_hash=key.body_hash, reply=reply.stored())
+        receipt = StoredReceipt(reading_session.pk, key.message_id, key.type, key.body_hash,
+                                statements.to_json(reply.stored()))
         receipts[reading_session.pk, key.message_id] = receipt
         batch.receipts.append(receipt)
     return reply
 
 
-def _receipts_of(writes: list[Write]) -> dict[tuple[UUID, UUID], Receipt]:
-    keyed = [write for write in writes if write.receipt is not None]
-    if not keyed:
-        return {}
-    found = Receipt.objects.filter(
-        reading_session__in={write.reading_session_id for write in keyed},
-        message_id__in={write.receipt.message_id for write in keyed})
-    return {(receipt.reading_session_id, receipt.message_id): receipt for receipt in found}
-
-
-def _store_sessions(batch: Batch) -> None:
-    """Write the changed sessions back, one prepared statement for all (bulk_update builds a CASE per field and row)."""
-    if not batch.changed:
-        return
-    fields = [ReadingSession._meta.get_field(name) for name in SESSION_FIELDS]
-    quote = connection.ops.quote_name
-    assignments = ", ".join(f"{quote(f.column)} = %s" for f in fields)
-    pk: models.Field = ReadingSession._meta.pk
-    rows = []
-    for id in sorted(batch.changed):
-        session = batch.reading_sessions[id]
-        session.changed_at = batch.now
-        rows.append([f.get_db_prep_save(getattr(session, f.attname), connection) for f in fields]
-                    + [pk.get_db_prep_value(id, connection)])
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            f"UPDATE {quote(ReadingSession._meta.db_table)} SET {assignments} WHERE {quote(pk.column)} = %s", rows)
+def _receipts_of(writes: list[Write]) -> dict[tuple[UUID, UUID], StoredReceipt]:
+    keys = [(write.reading_session_id, write.receipt.message_id) for write in writes if write.receipt is not None]
+    known = statements.read_receipts(keys) if keys else []
+    return {(receipt.reading_session_id, receipt.message_id): receipt for receipt in known}
 
 
 def _merge(first: Batch | None, second: Batch | None) -> Batch | None:
@@ -204,6 +189,29 @@ def _merge(first: Batch | None, second: Batch | None) -> Batch | None:
         first.pushes.setdefault(key, []).extend(frames)
     first.wakes_tutor |= second.wakes_tutor
     return first
+
+
+async def _announce(batch: Batch) -> None:
+    heard = await events.audible(batch.pushes) if batch.pushes else ()
+    for (group, exclude), frames in batch.pushes.items():
+        if (group, exclude) in heard:
+            try:
+                made = [frame if isinstance(frame, str) else frame() for frame in frames]
+            except Exception:  # what is committed stays so, and others' writes go on
+                logger.exception("A frame could not be made; readers heal by version.")
+                continue
+            await events.push(group, made, exclude=exclude)
+    if batch.wakes_tutor:
+        await events.wake_tutor()
+
+
+def write_now(write: Write) -> Reply:
+    """Commit one write in this thread, for those who have no event loop; return its reply or raise its error."""
+    (outcome,), batch = run_batch([write])
+    if isinstance(outcome, Exception):
+        raise outcome
+    async_to_sync(_announce)(batch)
+    return outcome
 
 
 class DatabaseThread:
@@ -245,12 +253,15 @@ class Writer:
     async def _drain(self) -> None:
         while self._waiting:
             taken = [self._waiting.popleft() for _ in range(min(settings.LIMITS.batch, len(self._waiting)))]
+            started = time.perf_counter()
             try:
                 outcomes, batch = await self._thread.run(run_batch, [write for write, _ in taken])
             except Exception as error:  # the thread itself failed: no connection to be had, for one
                 outcomes, batch = [error] * len(taken), None
             self.batches += 1
             self.committed += len(taken)
+            metrics.BATCH_WRITES.observe(len(taken))
+            metrics.BATCH_SECONDS.observe(time.perf_counter() - started)
             for (_, future), outcome in zip(taken, outcomes, strict=True):
                 if future.done():
                     continue  # the socket went away; what it wrote is kept all the same
@@ -259,14 +270,7 @@ class Writer:
                 else:
                     future.set_result(outcome)
             if batch is not None:
-                await self._announce(batch)
-
-    @staticmethod
-    async def _announce(batch: Batch) -> None:
-        for (group, exclude), frames in batch.pushes.items():
-            await events.push(group, frames, exclude=exclude)
-        if batch.wakes_tutor:
-            await events.wake_tutor()
+                await _announce(batch)
 
     async def close(self) -> None:
         if self._task is not None:

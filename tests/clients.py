@@ -89,6 +89,23 @@ class StudentPage(Page):
         self.state["interruptions"].append(
             {name: payload[name] for name in kept} | {"state": "queued", "attempt": 0})
 
+    def _if_known(self, payload) -> dict:
+        """Return the question that something unnumbered is about, or one that nobody shows yet."""
+        shown = (view for view in self.state["interruptions"] if view["interruptionId"] == payload["interruptionId"])
+        return next(shown, {"state": "unknown"})
+
+    def on_queue_position(self, payload):
+        self._if_known(payload).update({name: payload[name] for name in ("queuePosition", "processingEstimate")})
+
+    def on_interruption_response_delta(self, payload):
+        view = self._if_known(payload)
+        text = view.get("draftText", "") if view.get("attempt") == payload["attempt"] else ""
+        if view["state"] in OPEN and len(text) >= payload["fromChar"]:  # else a real page would ask RESTORE
+            for name in ("queuePosition", "processingEstimate"):
+                view.pop(name, None)
+            view |= {"state": "answering", "attempt": payload["attempt"],
+                     "draftText": text[:payload["fromChar"]] + payload["text"]}
+
     def _finish(self, id, state, outcome):
         view = self._interruption(id)
         for name in UNDER_WAY:
@@ -167,6 +184,9 @@ class RoomPage(Page):
             self.state["focus"] = {name: payload[name] for name in ("textId", "wordIndex")}
         elif payload["kind"] in ("pause", "resume"):
             self.state["paused"] = payload["kind"] == "pause"
+
+    def on_tutor_status(self, payload):
+        self.state["tutorRunning"] = payload["running"]
 
 
 def numbered(state: dict[str, Any]) -> dict[str, Any]:

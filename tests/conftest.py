@@ -2,21 +2,43 @@
 
 import asyncio
 import dataclasses
+import os
 
 import pytest
 from asgiref.sync import sync_to_async
 from channels.layers import channel_layers
+from django.conf import settings as django_settings
 from django.db import connections
+from xdist.scheduler import LoadScopeScheduling
 
 from classrooms.models import User
-from classrooms.services import create_classroom, create_text
+from classrooms.services.classes import create_classroom
+from classrooms.services.texts import create_text
 from readerai_site.durations import Durations
 from sessions import events
 from sessions.background import Background
 from sessions.llm import ranking
-from sessions.services import texts
+from sessions.services import help_card, texts
 from tests import people
 from tests.scripted_model import ScriptedModel
+
+# Each test client loads the middleware, and each time whitenoise would look at all static files: 66 ms.
+django_settings.WHITENOISE_AUTOREFRESH = True
+# The suite runs in several processes at once: pytest-django gives each a database, and on Redis each needs its own names.
+if django_settings.REDIS_URLS:
+    django_settings.CHANNEL_LAYERS["default"]["CONFIG"]["prefix"] += os.environ.get("PYTEST_XDIST_WORKER", "")
+
+
+class ByFile(LoadScopeScheduling):
+    """Keeps a file's tests in one process, and all that share one server and one Chromium too."""
+
+    def _split_scope(self, nodeid):
+        return "browser" if nodeid.startswith("tests/browser/") else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """Called where the suite runs in several processes."""
+    return ByFile(config, log)
 
 
 @pytest.fixture(autouse=True)
@@ -24,6 +46,7 @@ def fresh_texts():
     """Texts are remembered by number and revision, which a flushed database gives out again."""
     texts._outline.cache_clear()
     texts.paragraphs.cache_clear()
+    help_card.plain_text.cache_clear()
     ranking._indexes.clear()
 
 
@@ -102,10 +125,24 @@ def story(school):
 
 
 @pytest.fixture
+def office(school):
+    """The browser of the school's administrator, who teaches nobody."""
+    return people.browser(people.Person(
+        User.objects.create_superuser("office", password=None), None, people.log_in(User.objects.get(username="office"))))
+
+
+@pytest.fixture
+def staff(carol):
+    """carol's browser, now that she may see the administration of her own class."""
+    carol.user.is_staff = True
+    carol.user.save()
+    return people.browser(carol)
+
+
+@pytest.fixture
 def quick(settings):
     """A tenth of every duration that a test would otherwise wait out."""
-    # Not the layer's: a busy machine may well be so slow, and nothing here waits that one out.
-    settings.DURATIONS = dataclasses.replace(Durations().scaled(0.1), layer=Durations().layer)
+    settings.DURATIONS = Durations().scaled(0.1)
     return settings.DURATIONS
 
 
@@ -147,10 +184,7 @@ async def serving_without_engine(school, settings):
 
 async def close_loop_resources():
     """Close what belongs to this event loop: layer connections, the database connection of the shared thread."""
-    layer = channel_layers["default"]
-    if hasattr(layer, "close_pools"):
-        await layer.close_pools()
-    await layer.flush()
+    await channel_layers["default"].flush()
     await sync_to_async(connections.close_all)()
     await asyncio.sleep(0)
 

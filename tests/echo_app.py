@@ -60,6 +60,8 @@ async def sockets(scope, receive, send):
             return
         if message.get("text") == "close with 1013":
             await send({"type": "websocket.close", "code": 1013})
+        elif message.get("text") == "a large one":
+            await send({"type": "websocket.send", "text": "x" * 500_000})
         elif message.get("text") == "fail":
             raise RuntimeError("asked to fail")
         else:

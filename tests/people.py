@@ -31,7 +31,7 @@ from sessions.models import Interruption, ReadingSession
 
 # Without its wrapper, which would start a second background: the fixture's is the only one, engine or none.
 application = site.application
-PATIENCE = 10.0  # seconds for a message that must come; never waited out when all is well
+PATIENCE = 30.0  # seconds for a message that must come; never waited out when all is well
 STORY = """The Keeper of Words
 
 Chapter 1
@@ -79,7 +79,7 @@ def log_in(user: User) -> str:
 def seat(classroom: Classroom, nickname: str, text: Text) -> Person:
     """Return a new student of the class who has opened the text. The PIN is 1234, hashed once for all."""
     from classrooms.models import new_student_username
-    from classrooms.services import nickname_key
+    from classrooms.services.doors import nickname_key
     user = User(username=new_student_username(), role=User.Role.STUDENT)
     user.set_unusable_password()
     user.save()
@@ -89,10 +89,16 @@ def seat(classroom: Classroom, nickname: str, text: Text) -> Person:
                   ReadingSession.objects.create(enrollment=enrollment, text=text))
 
 
-@functools.cache  # hashing is slow on purpose; once is enough
 def hashed(secret: str) -> str:
+    """Return the hash of a secret, made once for each hasher: it is slow on purpose."""
+    from django.contrib.auth.hashers import get_hasher
+    return _hashed(secret, get_hasher().algorithm)
+
+
+@functools.cache
+def _hashed(secret: str, algorithm: str) -> str:
     from django.contrib.auth.hashers import make_password
-    return make_password(secret)
+    return make_password(secret, hasher=algorithm)
 
 
 def queued(person: Person, question: str = "What is a burrow?", **fields) -> Interruption:
@@ -121,7 +127,7 @@ class Conversation:
     """One side of a socket. Every frame that comes is kept in `heard` until somebody asks for it by name."""
 
     def __init__(self, person: Person, path: str, *, headers=None, application=application):
-        self.socket = WebsocketCommunicator(application, path, headers=person.headers if headers is None else headers)
+        self.socket = WebsocketCommunicator(application, path, headers=list(person.headers if headers is None else headers))
         self.heard: list[dict[str, Any]] = []
         self.closed_with: int | None = None
         self.listeners: list[Callable[[dict[str, Any]], None]] = []  # told of every frame as it comes

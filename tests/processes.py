@@ -66,6 +66,7 @@ class Process:
         self._news = asyncio.Condition()
         self._reading = asyncio.create_task(self._read())
         self.said = ""
+        self.over = asyncio.Event()  # it has ended, or at least closed what it prints to
         self.port = 0
         self.ready_at: datetime | None = None
 
@@ -74,8 +75,17 @@ class Process:
             async with self._news:
                 self.said += line.decode(errors="replace")
                 self._news.notify_all()
+        self.over.set()
         async with self._news:
             self._news.notify_all()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.returncode is None and not self.over.is_set()
 
     async def prints(self, pattern: str) -> re.Match:
         """Wait until what it has printed matches."""
@@ -90,9 +100,10 @@ class Process:
 
     async def kill(self) -> None:
         """End it as a power cut would."""
-        with contextlib.suppress(ProcessLookupError):
-            self.signal(signal.SIGCONT)
-            self._process.kill()
+        if self.is_running:  # a signal to one that has just ended would take its exit status from the event loop
+            with contextlib.suppress(ProcessLookupError):
+                self.signal(signal.SIGCONT)
+                self._process.kill()
         await self.ended()
 
     async def ended(self) -> int:
@@ -104,52 +115,67 @@ class Process:
 
 
 class Site:
-    """Starts processes with one environment."""
+    """Starts processes with one environment; `directory` is where another release's code lies."""
 
     def __init__(self, stack: contextlib.AsyncExitStack, **environment: str):
         self._stack = stack
         self.environment = environment
 
-    async def _start(self, *command: str, **environment: str) -> Process:
+    async def start(self, *command: str, directory: Path = ROOT, **environment: str) -> Process:
+        """Start any program."""
         process = Process(await asyncio.create_subprocess_exec(
-            *command, cwd=ROOT, env={**os.environ, **self.environment, **environment},
+            *command, cwd=directory, env={**os.environ, **self.environment, **environment},
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT))
         self._stack.push_async_callback(process.kill)
         return process
 
-    async def serve(self, **environment: str) -> Process:
+    async def serve(self, directory: Path = ROOT, **environment: str) -> Process:
         """Start `manage.py serve`; return when it accepts connections at `port`."""
-        process = await self._start(sys.executable, "manage.py", "serve", "--port", "0", **environment)
+        process = await self.start(sys.executable, "manage.py", "serve", "--port", "0", directory=directory, **environment)
         process.port = int((await process.prints(r"is at http://\S+:(\d+)/"))[1])
         process.ready_at = timezone.now()
         return process
 
-    async def worker(self, **environment: str) -> Process:
+    async def uvicorn(self, directory: Path = ROOT, **environment: str) -> Process:
+        """Start the application under uvicorn, as docs/operations.md says; return when it accepts connections at `port`."""
+        port = free_port()
+        drain = max(1, round(25 * float((self.environment | environment)["DURATION_SCALE"])))
+        process = await self.start(
+            sys.executable, "-m", "uvicorn", "readerai_site.asgi:application", "--port", str(port), "--no-proxy-headers",
+            "--ws", "readerai_site.uvicorn_protocol:WebSocketProtocol", "--ws-per-message-deflate", "false",
+            "--ws-ping-interval", "0", "--ws-max-size", "65536", "--timeout-graceful-shutdown", str(drain),
+            "--no-access-log", directory=directory, **environment)
+        await process.prints("Uvicorn running on")
+        process.port = port
+        process.ready_at = timezone.now()
+        return process
+
+    async def worker(self, directory: Path = ROOT, **environment: str) -> Process:
         """Start `manage.py runworker tutor`; return when it runs."""
-        process = await self._start(sys.executable, "manage.py", "runworker", "tutor", **environment)
+        process = await self.start(sys.executable, "manage.py", "runworker", "tutor", directory=directory, **environment)
         await process.prints("Running worker")
         process.ready_at = timezone.now()
         return process
 
-    async def command(self, *arguments: str, **environment: str) -> Process:
+    async def command(self, *arguments: str, directory: Path = ROOT, **environment: str) -> Process:
         """Start any other command of `manage.py`."""
-        return await self._start(sys.executable, "manage.py", *arguments, **environment)
+        return await self.start(sys.executable, "manage.py", *arguments, directory=directory, **environment)
 
     async def redis(self, port: int, directory: Path) -> Process:
         """Start a private Redis that keeps nothing; skip the test where there is none to start."""
         if not shutil.which("redis-server"):
             pytest.skip("redis-server is not installed here, so none can be stopped and started")
-        process = await self._start(
+        process = await self.start(
             "redis-server", "--port", str(port), "--save", "", "--dir", str(directory), "--bind", "127.0.0.1")
         await process.prints("Ready to accept connections")
         return process
 
 
 @contextlib.asynccontextmanager
-async def site(model, directory: Path, **environment: str) -> AsyncIterator[Site]:
+async def site(model, directory: Path, *, kind: type[Site] = Site, **environment: str) -> AsyncIterator[Site]:
     """Yield what starts processes on the test's database; every one is killed at the end."""
     async with contextlib.AsyncExitStack() as stack:
-        yield Site(stack, **{
+        yield kind(stack, **{
             "DATABASE_URL": database_url(), "REDIS_URL": ",".join(settings.REDIS_URLS), "DATA_DIR": str(directory),
             "REDIS_PREFIX": f"test-{uuid.uuid4().hex[:8]}", "SECRET_KEY": settings.SECRET_KEY,
             "OPENAI_BASE_URL": model.url, "OPENAI_API_KEY": "test", "TUTOR_PROVIDER": "openai",

@@ -30,6 +30,7 @@ BEHAVIOURS = STATUSES | {
     "normal",
     "not_json",  # half the reply, then an event that is not JSON
     "not_sse",  # status 200, a whole completion as plain JSON
+    "odd_name",  # the whole reply, by a model named after a long path with a NUL in it
     "odd_json",  # events that are JSON but nothing like a completion, then the stream ends
     "refusal",  # refusal deltas instead of text
     "reset",  # the connection is reset before any answer
@@ -65,6 +66,8 @@ async def answer(
             message = {"role": "assistant", "content": "".join(pieces)}
             whole = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
             return await response.page("application/json", json.dumps(whole).encode())
+    if behaviour == "odd_name":
+        response.model = "/srv/models/\x00" + "very-long/" * 30
     await response.begin(byte_by_byte=behaviour == "split_utf8")
     match behaviour:
         case "empty":
@@ -149,6 +152,7 @@ class Response:
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
         self._byte_by_byte = False
+        self.model = "scripted-1"
 
     async def begin(self, *, byte_by_byte: bool) -> None:
         self._byte_by_byte = byte_by_byte
@@ -171,7 +175,7 @@ class Response:
         return (data[i : i + step] for i in range(0, len(data), step))
 
     async def event(self, data: dict[str, Any]) -> None:
-        chunk = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 0, "model": "scripted-1"}
+        chunk = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 0, "model": self.model}
         text = json.dumps(chunk | data, ensure_ascii=False)
         await self.write(f"data: {text}\n\n".encode())
 

@@ -156,6 +156,14 @@ class ScriptedModel:
             self.requests.clear()
             self.peak = self.current
 
+    def starts_anew(self) -> None:
+        """Be as it was when it started, for the next of several tests that share it."""
+        self.releases()
+        with self._changed:
+            self._replies.rules.clear()
+            self._behaviours.rules.clear()
+        self.forgets()
+
     # -- what the model saw ------------------------------------------------------------------------------
 
     @property

@@ -9,8 +9,10 @@ import pytest
 from django.contrib.sessions.backends.db import SessionStore
 from django.utils import timezone
 
+from classrooms.database import transaction
 from classrooms.models import Classroom, User
-from classrooms.services import enroll, remove_student
+from classrooms.services.doors import enroll
+from classrooms.services.roster import remove_student
 from readerai_site.durations import Durations
 from sessions.models import Eviction, Interruption
 from sessions.pulse import pulse
@@ -143,6 +145,21 @@ async def test_an_eviction_is_heeded_even_by_a_socket_that_looked_up_its_rights_
         await beat(b)
 
 
+async def test_a_process_that_stood_still_heeds_what_it_slept_through(serving_deaf, alice, bob):
+    """Stopped, or without its database, for longer than an eviction counts as new."""
+    def removed_a_minute_ago():
+        with transaction():
+            remove_student(alice.enrollment)
+            Eviction.objects.update(created_at=timezone.now() - timedelta(minutes=1))
+
+    async with reader(alice) as a, reader(bob) as b:
+        await beat(b)
+        await stored(removed_a_minute_ago)
+        pulse()._evictions_read_at -= 90
+        assert await a.closes() == 4403
+        await beat(b)
+
+
 async def test_old_evictions_concern_nobody(serving_deaf, alice):
     def evicted_a_minute_ago():
         access.evict(alice.user, code=4403, classroom=alice.classroom)
@@ -173,6 +190,7 @@ async def test_a_log_in_ends_after_twelve_hours_whatever_the_heartbeat(serving_d
         (consumer,) = (*pulse().readers, *pulse().rooms)
         assert timedelta(seconds=50) < consumer.access.until - timezone.now() < timedelta(seconds=60)
         consumer.access = dataclasses.replace(consumer.access, until=timezone.now())
+        consumer.check_at = 0
         await conversation.sends("PING")
         assert await conversation.closes() == 4401
 

@@ -5,9 +5,10 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 from django.test import Client
+from django.utils import timezone
 
 from classrooms import demo
-from classrooms.models import Enrollment, Passage, Text, User
+from classrooms.models import Classroom, Enrollment, Passage, Text, User
 from sessions.management.commands.demo import HISTORIES
 from sessions.models import Interruption, ReadingSession
 from sessions.services import texts
@@ -53,6 +54,13 @@ def test_a_run_that_broke_leaves_room_for_the_next(monkeypatch):
     assert counts() == [0] * 5
     run_demo()
     assert counts()[0] == 9
+
+
+def test_a_door_that_is_closed_is_not_offered():
+    run_demo()
+    for closed in ({"is_open": False}, {"is_open": True, "archived_at": timezone.now()}):
+        Classroom.objects.update(**closed)
+        assert demo.accounts() is None and "lamp-oil" not in Client().get("/").content.decode()
 
 
 def test_every_log_in_on_the_landing_page_opens_its_door():

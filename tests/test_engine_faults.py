@@ -26,7 +26,7 @@ SHORT = replace(Durations().scaled(0.1), lease=1.5, lease_renewal=0.1, lease_mar
 @pytest.fixture
 def short(settings):
     """Leases of 1.5 s, renewed every 0.1 s."""
-    settings.DURATIONS = replace(SHORT, layer=Durations().layer)
+    settings.DURATIONS = SHORT
 
 
 def fails(times):

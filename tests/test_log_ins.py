@@ -8,7 +8,7 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
-from classrooms import services
+from classrooms.services.roster import set_pin
 from sessions.models import Eviction, ReadingSession
 from sessions.pulse import pulse
 from sessions.services import access
@@ -101,6 +101,18 @@ def test_twelve_hours_end_every_log_in(alice, carol):
         assert not Session.objects.filter(pk=person.cookie).exists()
 
 
+def test_every_door_notes_when_a_log_in_began(school, carol, alice, settings):
+    """Without it a log-in would have no end of its own: whoever is active would stay for ever."""
+    settings.SIGN_UP = True
+    before, password = time.time(), "battery staple 9"
+    for path, form in (("/login/", {"username": "carol", "password": "correct horse"}),
+                       ("/join/", {"code": alice.classroom.code, "nickname": "alice", "pin": "1234"}),
+                       ("/signup/", {"username": "ines", "password1": password, "password2": password})):
+        client = Client()
+        assert client.post(path, form).status_code == 302, path
+        assert before <= client.session["auth_at"] <= time.time(), path
+
+
 def test_half_an_hour_away_ends_a_students_log_in_but_no_teachers(alice, carol):
     away = time.time() - 30 * 60 - 1
     for person in (alice, carol):
@@ -138,7 +150,7 @@ def test_an_idle_cookie_opens_no_socket(alice):
 
 
 def test_a_new_pin_ends_the_log_ins_of_the_old_one(alice):
-    services.set_pin(alice.enrollment, pin="4321")
+    set_pin(alice.enrollment, pin="4321")
     assert browser(alice).get("/read/")["Location"].startswith("/join/")
     assert Eviction.objects.filter(user=alice.user).exists()
 
@@ -190,6 +202,7 @@ async def test_a_student_away_from_every_tab_is_logged_out(serving_without_engin
         for socket in pulse().readers:
             if socket.access.user == alice.user:
                 socket.activity.at -= quick.session_idle + 1  # as long ago as that
+                socket.check_at = 0
         await tab.sends("PING")  # a page says this by itself
         assert await a.closes() == await tab.closes() == 4401
         assert (await b.replied(await b.sends("PING"), "PONG"))["type"] == "PONG"

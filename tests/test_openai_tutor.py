@@ -8,7 +8,7 @@ from contextlib import aclosing
 
 import pytest
 
-from sessions.llm import MAX_REPLY_BYTES, Finish, ProviderError, get_provider
+from sessions.llm import MAX_MODEL_NAME, MAX_REPLY_BYTES, Finish, ProviderError, get_provider
 from tests.passages import ask
 from tests.scripted_model import ScriptedModel
 
@@ -208,6 +208,14 @@ async def test_characters_split_over_chunks(tutor, model):
     text, finish = await read(tutor)
     assert text == "Ein Fuchsbau — 日本語 “é” 🦊"
     assert finish.reason == "stop"
+
+
+async def test_what_no_database_takes_is_left_out(tutor, model):
+    model.says("A \x00burrow is", "\x00", " a home.")
+    model.behaves("odd_name")
+    text, finish = await read(tutor)
+    assert text == "A burrow is a home."
+    assert finish.model.startswith("/srv/models/very-long/") and len(finish.model) == MAX_MODEL_NAME
 
 
 @pytest.mark.parametrize("behaviour", ["refusal", "content_filter"])

@@ -10,8 +10,9 @@ from django.test import Client
 
 from classrooms import database
 from classrooms.models import User
-from classrooms.services import remove_student
+from classrooms.services.roster import remove_student
 from sessions.models import ReadingSession, Ticket
+from sessions.services.access import issue_ticket
 from tests.people import Conversation, browser, stored
 
 
@@ -160,10 +161,18 @@ async def test_tickets_die_with_what_they_stood_for(serving_without_engine, alic
     assert (await opens(theirs)).closed_with is not None
 
 
+async def test_a_disabled_account_s_ticket_opens_nothing(serving_without_engine, alice):
+    """Not even one written in the moment in which the others were taken away."""
+    path = path_of(alice)
+    await stored(User.objects.filter(pk=alice.user.pk).update, is_active=False)
+    ticket = await stored(issue_ticket, alice.user, path=path)
+    assert (await opens(f"{path}?ticket={ticket}")).closed_with is not None
+
+
 async def test_only_those_with_the_right_are_given_tickets(serving_without_engine, school, alice, carol, trent, bob, story):
     classroom = f"/api/classrooms/{carol.classroom.pk}/ticket/"
     for person, url, data, expected in (
-            (None, "/api/sessions/", {"text": story.pk}, 403), (None, classroom, {}, 403),
+            (None, "/api/sessions/", {"text": story.pk}, 401), (None, classroom, {}, 401),
             (carol, "/api/sessions/", {"text": story.pk}, 404), (alice, "/api/sessions/", {"text": 10**6}, 404),
             (alice, "/api/sessions/", {"text": 10**30}, 404), (alice, "/api/sessions/", {"text": "x"}, 400),
             (alice, "/api/sessions/", {}, 400), (alice, classroom, {}, 404), (trent, classroom, {}, 404),

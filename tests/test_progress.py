@@ -1,19 +1,9 @@
-"""Progress never goes backwards by accident: late, doubled and reordered messages of several tabs."""
-
-import json
-import uuid
+"""Progress never goes backwards by accident: one tab, two tabs and a form. Any order of many: test_progress_machine."""
 
 import pytest
 from django.test import Client
-from django.utils import timezone
-from hypothesis import given
-from hypothesis import strategies as st
 
-from classrooms.models import Text
-from sessions import messages
 from sessions.models import ReadingSession
-from sessions.services import reading
-from sessions.writes import Batch
 from tests.people import browser, reader, stored
 
 
@@ -120,96 +110,3 @@ async def test_nobody_else_s_form_moves_her(alice, bob, mallory, carol):
     assert (await stored(Client().post, url, {"word_index": "5"})).status_code == 302
     assert (await stored(browser(alice).get, url)).status_code == 405
     assert await stored(place, alice) == (0, 0, 0)
-
-
-# ---- Several tabs, any order. The service's own function on rows that are not saved: thousands of runs, no database.
-
-WORDS = 100
-STEPS = st.lists(st.tuples(
-    st.sampled_from(["move", "deliver", "double", "tell", "lose"]), st.integers(0, 2), st.integers(0, WORDS - 1),
-), max_size=60)
-
-
-class Tab:
-    """A page as the protocol wants it: `rev` is a Lamport counter, a stale one is adopted and said again."""
-
-    def __init__(self):
-        self.rev = 0
-        self.word_index = 0
-        self.unsent = False
-
-    def say(self) -> dict:
-        self.rev += 1
-        self.unsent = False
-        return {"wordIndex": self.word_index, "rev": self.rev}
-
-    def hear(self, saved: dict) -> None:
-        self.rev = max(self.rev, saved["rev"])
-        if saved.get("stale") and saved["wordIndex"] != self.word_index:
-            self.unsent = True
-
-
-class Server:
-    """`services.reading.progress` on one reading session, with what each answer must promise."""
-
-    def __init__(self):
-        text = Text(pk=1, word_count=WORDS, page_starts=[0, 50], revision=1)
-        self.row = ReadingSession(pk=uuid.uuid4(), text=text)
-        self.accepted: list[tuple[int, int]] = []
-
-    def hear(self, payload: dict) -> dict:
-        parsed = messages.parse(
-            json.dumps({"type": "READING_PROGRESS", "payload": payload}), known=messages.STUDENT_MESSAGES)
-        before = (self.row.rev, self.row.word_index, self.row.furthest_word_index)
-        batch = Batch(now=timezone.now(), reading_sessions={self.row.pk: self.row})
-        saved = reading.progress(self.row.pk, parsed.payload).apply(self.row, batch).payload
-        if payload["rev"] > before[0]:
-            self.accepted.append((payload["rev"], payload["wordIndex"]))
-            assert (saved["rev"], saved["wordIndex"]) == (payload["rev"], payload["wordIndex"])
-            assert batch.pushes, "the other tabs must hear of it"
-        else:
-            assert saved["stale"] and before == (self.row.rev, self.row.word_index, self.row.furthest_word_index)
-            assert not batch.pushes
-        assert self.row.furthest_word_index == max((word for _, word in self.accepted), default=0)
-        return saved
-
-
-@given(STEPS)
-def test_messages_of_three_tabs_in_any_order_never_regress_the_place(steps):
-    server, tabs = Server(), [Tab(), Tab(), Tab()]
-    under_way: list[tuple[Tab, dict]] = []
-    for step, number, word_index in steps:
-        tab = tabs[number]
-        if step == "move":
-            tab.word_index = word_index
-            under_way.append((tab, tab.say()))
-        elif step in ("deliver", "double") and under_way:
-            sender, payload = under_way.pop(word_index % len(under_way))  # not in the order they were sent
-            sender.hear(server.hear(payload))
-            if step == "double":
-                assert server.hear(payload)["stale"]
-        elif step == "tell":
-            tab.hear({"rev": server.row.rev, "wordIndex": server.row.word_index})
-        elif step == "lose" and under_way:
-            under_way.pop()
-    assert (server.row.rev, server.row.word_index) == max(server.accepted, default=(0, 0))
-    # The reader turns to one tab and moves: that is where reading goes on, whatever is still under way.
-    last = tabs[0]
-    last.hear({"rev": server.row.rev, "wordIndex": server.row.word_index})
-    last.word_index = 77
-    last.hear(server.hear(last.say()))
-    for _, payload in under_way:
-        if payload["rev"] <= last.rev:
-            server.hear(payload)
-    if all(payload["rev"] <= last.rev for _, payload in under_way):
-        assert server.row.word_index == 77
-
-
-@given(st.lists(st.tuples(st.integers(0, WORDS - 1), st.integers(1, 20)), max_size=30))
-def test_the_outcome_is_that_of_the_greatest_rev_whatever_came_between(said):
-    server = Server()
-    for word_index, rev in said:
-        server.hear({"wordIndex": word_index, "rev": rev})
-    greatest = max((rev for _, rev in said), default=0)
-    assert server.row.rev == greatest
-    assert not said or server.row.word_index == next(word for word, rev in said if rev == greatest)

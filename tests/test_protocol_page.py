@@ -107,7 +107,8 @@ def test_the_numbers_on_the_page_are_those_of_the_code():
     for said in (
             f"for {durations.ticket:.0f} s", f"within {durations.bad_messages:.0f} s close it",
             f"more than {limits.messages_per_second:.0f} messages a second (burst {limits.burst:.0f})",
-            f"{limits.questions_per_minute} questions a minute or {limits.questions_per_day} a day",
+            f"more than {limits.questions_per_minute} questions a minute",
+            f"{limits.questions_per_day} questions to the model",
             f"not heard of for {durations.heartbeat_timeout:.0f} s", f"took nothing for {durations.slow_reader:.0f} s",
             f"at most every {durations.heatmap:.0f} s", f"After {durations.away / 60:.0f} minutes"):
         assert said in flat, said

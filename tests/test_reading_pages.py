@@ -6,8 +6,10 @@ from html.parser import HTMLParser
 
 import pytest
 
-from classrooms import demo, services
+from classrooms import demo
 from classrooms.importing import import_text, split_sentences, words
+from classrooms.models import Text
+from classrooms.services.texts import create_text
 from sessions.models import ReadingSession
 from sessions.services import reading
 from tests.people import browser, without_token
@@ -18,7 +20,7 @@ LIGHTHOUSE = "the-lighthouse-keeper"
 
 @pytest.fixture
 def lighthouse(carol):
-    return services.create_text(owner=carol.user, raw=demo.raw_text(LIGHTHOUSE), classrooms=[carol.classroom])
+    return create_text(owner=carol.user, raw=demo.raw_text(LIGHTHOUSE), classrooms=[carol.classroom])
 
 
 @pytest.fixture
@@ -158,7 +160,8 @@ def test_anothers_reading_is_not_there(alice, bob, mallory, carol, trent):
 
 def test_a_text_of_another_class_is_not_there(mallory, lighthouse):
     assert browser(mallory).post(f"/read/texts/{lighthouse.pk}/").status_code == 404
-    assert browser(mallory).post("/api/sessions/", {"text": lighthouse.pk}).status_code == 404
+    asked = browser(mallory).post("/api/sessions/", {"text": lighthouse.pk}, content_type="application/json")
+    assert asked.status_code == 404
     assert not ReadingSession.objects.filter(text=lighthouse).exists()
 
 
@@ -171,8 +174,17 @@ def test_a_page_costs_at_most_eight_queries(alice, book, django_assert_max_num_q
 
 def test_the_shelf_costs_the_same_for_many_texts(alice, carol, django_assert_max_num_queries):
     for number in range(8):
-        services.create_text(owner=carol.user, raw=f"Text {number}\n\nIt was a dark night.", classrooms=[carol.classroom])
+        create_text(owner=carol.user, raw=f"Text {number}\n\nIt was a dark night.", classrooms=[carol.classroom])
     client = browser(alice)
     client.get("/read/")
     with django_assert_max_num_queries(6):
         assert len(client.get("/read/").context["books"]) == 9
+
+
+def test_a_text_that_is_deleted_as_it_is_opened_is_not_there(alice, lighthouse, monkeypatch):
+    def deleted_meanwhile(enrollment):
+        Text.objects.filter(pk=lighthouse.pk).delete()
+        return {}
+
+    monkeypatch.setattr(reading, "_latest_preferences", deleted_meanwhile)
+    assert browser(alice).post(f"/read/texts/{lighthouse.pk}/").status_code == 404

@@ -3,12 +3,17 @@
 import asyncio
 import dataclasses
 import time
+from datetime import timedelta
+
+from django.utils import timezone
 
 from classrooms.models import Classroom, Enrollment
-from classrooms.services import join_classroom, remove_student
+from classrooms.services.doors import join_classroom
+from classrooms.services.roster import remove_student
 from readerai_site.durations import Durations, Limits
 from sessions import events
-from sessions.models import Broadcast
+from sessions.models import Broadcast, ReadingSession
+from sessions.pulse import pulse
 from sessions.services import presence, snapshots
 from tests.clients import RoomPage, numbered
 from tests.people import PATIENCE, beat, reader, room, seat, stored
@@ -35,8 +40,11 @@ async def settles(page, classroom) -> dict:
 async def test_the_first_message_is_the_whole_class(swift, serving_without_engine, alice, bob, carol, story):
     async with room(carol) as c:
         shown = c.snapshot["payload"]
+        assert shown.pop("tutorRunning") is False
         assert {name: value for name, value in shown.items() if name != "students"} == {
-            "protocol": 1, "id": carol.classroom.pk, "name": "7B", "paused": False, "aiEnabled": True, "interruptions": [],
+            "protocol": 1, "id": carol.classroom.pk, "name": "7B", "paused": False, "aiEnabled": True,
+            "texts": [{"id": story.pk, "title": story.title, "words": story.word_count, "revision": 1,
+                       "pageStarts": story.page_starts}], "interruptions": [],
             "paragraphCounts": [], "broadcasts": [], "classVersion": 0, "heartbeatSeconds": 25.0}
         assert [(row["nickname"], row["status"], row["words"]) for row in shown["students"]] == [
             ("alice", "new", story.word_count), ("bob", "new", story.word_count)]
@@ -109,12 +117,27 @@ async def test_a_removed_student_leaves_the_room_with_all_their_questions(swift,
         assert sum(row["questions"] for row in page.state["paragraphCounts"]) == 1
 
 
+async def test_a_process_that_stood_still_tells_what_it_slept_through(swift, deaf, serving_without_engine, alice, carol):
+    """Stopped, or without its database, for longer than a change counts as new."""
+    def moved_a_minute_ago():
+        ReadingSession.objects.filter(pk=alice.reading_session.pk).update(
+            word_index=33, changed_at=timezone.now() - timedelta(minutes=1))
+
+    async with room(carol) as c:
+        page = RoomPage(c)
+        await beat(c)
+        await stored(moved_a_minute_ago)
+        pulse()._changes_read_at -= 90
+        await settles(page, carol.classroom)
+        assert {row["nickname"]: row["wordIndex"] for row in page.state["students"]} == {"alice": 33, "bob": 0}
+
+
 async def test_all_students_changes_come_together_once_a_pulse(
         monkeypatch, settings, serving_without_engine, alice, bob, carol):
     settings.DURATIONS = dataclasses.replace(Durations(), pulse=0.2)
     pulses = []
     changes = presence.changes
-    monkeypatch.setattr(presence, "changes", lambda watched: pulses.append(watched) or changes(watched))
+    monkeypatch.setattr(presence, "changes", lambda watched, **more: pulses.append(watched) or changes(watched, **more))
     assert Durations().pulse == 1.0, "at most one a second"
     async with reader(alice) as a, reader(bob) as b, room(carol) as c:
         page = RoomPage(c)
@@ -261,3 +284,13 @@ def test_group_names_hold_numbers_of_ours_and_nothing_a_client_said(alice, carol
     assert events.session_group(alice.reading_session.pk) == f"session.{alice.reading_session.pk.hex}"
     assert (events.class_group(carol.classroom.pk), events.room_group(carol.classroom.pk)) == (
         f"class.{carol.classroom.pk}", f"room.{carol.classroom.pk}")
+
+
+async def test_a_room_that_closes_while_pings_are_answered_costs_nobody_their_pong(
+        monkeypatch, swift, serving_without_engine, alice, carol):
+    beating, found = pulse(), presence.class_versions
+    monkeypatch.setattr(presence, "class_versions", lambda ids: beating.rooms.clear() or found(ids))
+    async with reader(alice) as a, room(carol) as c:
+        for _ in range(3):
+            await c.sends("PING")
+            await beat(a)

@@ -1,6 +1,7 @@
 """`manage.py serve` from outside: how it starts, refuses to start, and stops."""
 
 import asyncio
+import contextlib
 import signal
 import socket
 import subprocess
@@ -111,6 +112,19 @@ async def test_every_socket_hears_1012_and_the_port_is_free(tmp_path, number):
         assert "background stopped within 22.5" in said and "Traceback" not in said
         with socket.create_server(("127.0.0.1", served.port)):
             pass
+
+
+async def test_an_application_that_sends_on_after_1012_hears_of_the_end(tmp_path):
+    async with serving(tmp_path) as served, served.socket("/flood") as alice:
+        await alice.recv()
+        served.signal(signal.SIGTERM)
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                await asyncio.wait_for(alice.recv(), PATIENCE)
+        assert alice.close_code == 1012
+        assert await served.status() == 0
+        said = (await served.process.stdout.read()).decode()
+        assert "flood ended" in said and "An application failed" not in said
 
 
 async def test_a_running_request_is_answered_before_the_end(tmp_path):

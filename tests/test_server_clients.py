@@ -5,10 +5,12 @@ import base64
 import http.client
 import os
 import socket
+from types import SimpleNamespace
 
 import pytest
 from websockets.exceptions import ConnectionClosedError
 
+from readerai_site.connections import WebSocketProtocol
 from tests.served import PATIENCE, assert_echoes, serving
 
 UPGRADE = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
@@ -90,6 +92,20 @@ async def test_a_frame_of_64_kib_passes_and_one_byte_more_ends_the_socket(tmp_pa
         await assert_echoes(alice)
 
 
+async def test_the_application_may_send_more_than_a_client(tmp_path):
+    """A room's snapshot is larger than anything that a page says."""
+    async with serving(tmp_path) as served, served.socket() as alice, served.socket() as bob:
+        await alice.send("a large one")
+        assert len(await asyncio.wait_for(alice.recv(), PATIENCE)) == 500_000
+        await assert_echoes(alice, "x" * 65_536)
+        with pytest.raises(ConnectionClosedError):  # the limit on what comes in stands
+            await bob.send("a large one")
+            await bob.recv()
+            await bob.send("x" * 65_537)
+            await bob.recv()
+        await assert_echoes(alice)
+
+
 async def test_invalid_utf8_ends_only_its_socket(tmp_path):
     async with serving(tmp_path) as served, served.socket() as alice, served.socket() as mallory:
         with pytest.raises(ConnectionClosedError):
@@ -135,3 +151,16 @@ async def test_a_body_that_no_page_takes_is_refused(tmp_path):
         status, _headers, _text = await served.get("/body", body=iter([b"x" * 1_000_000] * 30))
         assert status == 413
         assert await served.memory() - before < 10_000
+
+
+def test_who_waits_to_send_is_woken_though_more_was_written_meanwhile(monkeypatch):
+    """A close frame or another task's message finds the buffer full a second time, and Twisted says so again."""
+    monkeypatch.setattr(WebSocketProtocol, "hold", lambda self, reason: None)
+    monkeypatch.setattr(WebSocketProtocol, "release", lambda self, reason: None)
+    protocol = WebSocketProtocol()
+    protocol.server = SimpleNamespace(watch=lambda protocol: None)
+    protocol.pauseProducing()
+    waited_for = protocol.writable
+    protocol.pauseProducing()
+    protocol.resumeProducing()
+    assert waited_for.is_set() and protocol.writable is None

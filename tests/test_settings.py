@@ -79,11 +79,27 @@ def test_djangos_deployment_check_finds_nothing(tmp_path, environment):
     assert "no issues" in out + errors
 
 
-@pytest.mark.parametrize("environment", [PUBLIC, {"HTTPS": "1"}, {"BEHIND_PROXY": "1"}], ids=["public", "https", "proxy"])
-def test_debug_does_not_go_public(tmp_path, environment):
+@pytest.mark.parametrize("environment", [
+    PUBLIC, {"HTTPS": "1"}, {"BEHIND_PROXY": "1"}, {"HOST": "0.0.0.0"}, {"ALLOWED_HOSTS": "reader.school"}],
+    ids=["public", "https", "proxy", "a classroom's network", "another name"])
+def test_debug_is_for_oneself_alone(tmp_path, environment):
     refused = python("manage.py", "check", data_dir=tmp_path, DEBUG="1", **environment)
     _, errors = refused.communicate(timeout=60)
-    assert refused.returncode != 0 and "leave it unset where the site is public" in errors
+    assert refused.returncode != 0 and "leave it unset where others reach the site" in errors
+
+
+def test_debug_is_not_served_to_a_network(tmp_path):
+    refused = python("manage.py", "serve", "--host", "0.0.0.0", "--port", "0", data_dir=tmp_path, DEBUG="1")
+    _, errors = refused.communicate(timeout=60)
+    assert refused.returncode == 1 and "leave it unset where others reach the site" in errors
+
+
+def test_an_origin_may_end_in_a_slash(tmp_path):
+    """As it is copied from a browser; no socket would open and no form would be taken."""
+    settings = shown("PUBLIC_ORIGINS", "CSRF_TRUSTED_ORIGINS", "ALLOWED_HOSTS", data_dir=tmp_path,
+                     PUBLIC_ORIGINS="https://read.school.example/")
+    assert settings == {"PUBLIC_ORIGINS": ["https://read.school.example"], "ALLOWED_HOSTS": ["read.school.example"],
+                        "CSRF_TRUSTED_ORIGINS": ["https://read.school.example"]}
 
 
 def test_several_processes_are_chosen_by_two_variables(tmp_path):
@@ -100,3 +116,28 @@ def test_the_key_of_a_model_turns_the_tutor_on(tmp_path):
     assert shown("TUTOR_PROVIDER", data_dir=tmp_path, OPENAI_API_KEY="sk-test")["TUTOR_PROVIDER"] == "openai"
     assert shown("TUTOR_PROVIDER", data_dir=tmp_path, OPENAI_API_KEY="sk-test", TUTOR_PROVIDER="passage_helper")[
         "TUTOR_PROVIDER"] == "passage_helper"
+
+
+@pytest.mark.parametrize(("environment", "open_door", "letters"), [
+    ({}, True, "console"), ({"HOST": "0.0.0.0"}, False, "console"),
+    ({"PUBLIC_ORIGINS": "https://read.school.example"}, False, "dummy"),
+    ({"HTTPS": "1"}, False, "dummy"),
+    ({**PUBLIC, "SIGN_UP": "1", "EMAIL_HOST": "mail.example"}, True, "smtp"),
+], ids=["clone", "classroom", "public", "https", "with e-mail"])
+def test_strangers_make_accounts_and_letters_leave_only_where_that_was_meant(tmp_path, environment, open_door, letters):
+    settings = shown("SIGN_UP", "EMAIL_BACKEND", "SENDS_EMAIL", data_dir=tmp_path, **environment)
+    assert settings == {"SIGN_UP": open_door, "SENDS_EMAIL": letters != "dummy",
+                        "EMAIL_BACKEND": f"django.core.mail.backends.{letters}.EmailBackend"}
+
+
+@pytest.mark.parametrize(("environment", "tls", "ssl"), [
+    ({}, True, False), ({"EMAIL_PORT": "465"}, False, True), ({"EMAIL_TLS": "0"}, False, False)])
+def test_letters_travel_encrypted_unless_told_otherwise(tmp_path, environment, tls, ssl):
+    settings = shown("EMAIL_USE_TLS", "EMAIL_USE_SSL", data_dir=tmp_path, EMAIL_HOST="mail.example", **PUBLIC, **environment)
+    assert settings == {"EMAIL_USE_TLS": tls, "EMAIL_USE_SSL": ssl}
+
+
+def test_letters_need_the_address_their_links_lead_to(tmp_path):
+    refused = python("manage.py", "check", data_dir=tmp_path, EMAIL_HOST="mail.example")
+    _, errors = refused.communicate(timeout=60)
+    assert refused.returncode != 0 and "EMAIL_HOST needs PUBLIC_ORIGINS" in errors

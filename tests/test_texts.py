@@ -15,6 +15,7 @@ def add(carol):
     client = browser(carol)
 
     def send(upload=None, name="hen.txt", **fields):
+        fields = {"step": "save"} | fields
         if upload is not None:
             fields["file"] = SimpleUploadedFile(name, upload, content_type="text/plain")
         return client.post(f"/classes/{carol.classroom.pk}/texts/new/", fields)

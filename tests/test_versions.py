@@ -8,6 +8,7 @@ import pytest
 from readerai_site.durations import Limits
 from sessions import events
 from sessions.models import Broadcast, ReadingSession
+from sessions.services import presence
 from tests.clients import RoomPage, StudentPage, numbered
 from tests.people import browser, reader, room, stored
 
@@ -178,9 +179,16 @@ async def test_a_page_that_missed_something_learns_so_from_pong_and_restores(
         assert page.state["preferences"] == {"theme": "dark"} and his.state["classroom"]["paused"] is True
 
 
-async def test_a_page_that_is_behind_its_own_snapshot_is_told_without_asking(swift, serving_without_engine, alice, carol):
+async def test_a_page_that_is_behind_its_own_snapshot_is_told_without_asking(
+        swift, serving_without_engine, alice, carol, monkeypatch):
     """What was said to the class between the snapshot's reading and the joining of the class's group."""
-    async with reader(alice) as a:
+    look_up = presence.session_versions
+
+    def look_up_late(ids):
         # Behind the layer's back, before the pulse compares the counters for the first time.
-        await stored(ReadingSession.objects.filter(pk=alice.reading_session.pk).update, version=3)
+        ReadingSession.objects.filter(pk=alice.reading_session.pk).update(version=3)
+        return look_up(ids)
+
+    monkeypatch.setattr(presence, "session_versions", look_up_late)
+    async with reader(alice) as a:
         assert (await a.hears("PONG"))["payload"] == {"version": 3, "classVersion": 0}

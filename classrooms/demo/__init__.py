@@ -33,7 +33,7 @@ def marker() -> Path:
 def accounts() -> dict | None:
     """Return {"teacher": {username, password}, "students": [{code, nickname, pin}…]} of the demo, None without one."""
     try:
-        classroom = Classroom.objects.get(pk=json.loads(marker().read_text())["classroom"], is_open=True)
+        classroom = Classroom.objects.get(pk=json.loads(marker().read_text())["classroom"], is_open=True, archived_at=None)
     except (OSError, ValueError, KeyError, Classroom.DoesNotExist):
         return None
     if not User.objects.filter(username=TEACHER["username"], is_active=True).exists():

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from .contract import (
+    MAX_MODEL_NAME,
     MAX_REPLY_BYTES,
     ErrorCode,
     Finish,
@@ -21,6 +22,7 @@ from .contract import (
 )
 
 __all__ = [
+    "MAX_MODEL_NAME",
     "MAX_REPLY_BYTES",
     "PROVIDERS",
     "ErrorCode",

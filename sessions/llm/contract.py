@@ -16,6 +16,7 @@ ResponseType = Literal["text", "definition", "explanation", "example", "mixed"]
 # A reply longer than this is stopped and marked truncated: 8 KB of UTF-8 is some 1,300 English words,
 # far beyond what a child is told at once, and a runaway model must not fill the database.
 MAX_REPLY_BYTES = 8 * 1024
+MAX_MODEL_NAME = 100  # characters, as wide as the column: some servers name a model by its file's whole path
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Finish:
     reason: FinishReason
     response_type: ResponseType = "text"
     truncated: bool = False
-    model: str = ""
+    model: str = ""  # at most MAX_MODEL_NAME characters
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
 

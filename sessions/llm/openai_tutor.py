@@ -16,7 +16,7 @@ from typing import Any
 import httpx2
 import openai
 
-from .contract import MAX_REPLY_BYTES, Finish, FinishReason, ProviderError, TextDelta, TutorRequest
+from .contract import MAX_MODEL_NAME, MAX_REPLY_BYTES, Finish, FinishReason, ProviderError, TextDelta, TutorRequest
 from .prompt import build_messages
 
 # On the wire a reply takes some 300 bytes a token; models that think aloud first send thousands of tokens.
@@ -111,7 +111,7 @@ class _Reply:
     """What has been received of one reply. Servers send odd things, so nothing in a chunk is believed."""
 
     def __init__(self, model: str) -> None:
-        self.model = model
+        self.model = model[:MAX_MODEL_NAME]
         self.finish_reason: str | None = None
         self.truncated = False
         self._refused = False
@@ -141,7 +141,7 @@ class _Reply:
         """Take in the model's name and the token counts where the chunk has them."""
         model = getattr(chunk, "model", None)
         if isinstance(model, str) and model:
-            self.model = model
+            self.model = _storable(model)[:MAX_MODEL_NAME]
         usage = getattr(chunk, "usage", None)
         if usage is not None:
             self._prompt_tokens = _count(getattr(usage, "prompt_tokens", None))
@@ -166,8 +166,7 @@ class _Reply:
         )
 
     def _within_limit(self, content: str) -> str:
-        # A lone surrogate can come out of a JSON escape; no database or channel layer takes it.
-        encoded = content.encode("utf-8", "replace")
+        encoded = _storable(content).encode()
         room = MAX_REPLY_BYTES - self._bytes
         if len(encoded) > room:
             self.truncated = True
@@ -201,6 +200,11 @@ class _LimitedStream(httpx2.AsyncByteStream):
 
 async def _limit_bytes(response: httpx2.Response) -> None:
     response.stream = _LimitedStream(response.stream)
+
+
+def _storable(text: str) -> str:
+    """Return what every database and channel layer takes: a JSON escape can hold half a character, or a NUL."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()
 
 
 def _count(value: Any) -> int | None:

@@ -17,8 +17,8 @@ from sessions.messages.client import (
     SetPreferences,
     StudentInterruption,
 )
-from sessions.messages.parsing import parse
-from sessions.messages.schema import BadMessage
+from sessions.messages.parsing import parse, read_json, validate
+from sessions.messages.schema import BadMessage, Schema, WireId
 from sessions.messages.server import (
     TO_STUDENT,
     TO_TEACHER,
@@ -48,6 +48,7 @@ from sessions.messages.server import (
     QueuePosition,
     ResumeAudio,
     RoomInterruption,
+    RoomTextView,
     ServerMessage,
     SessionRestored,
     SessionView,
@@ -56,7 +57,9 @@ from sessions.messages.server import (
     StudentProgress,
     StudentView,
     Suggestion,
+    TextRevised,
     TextView,
+    TutorStatus,
     frame_of,
 )
 
@@ -67,6 +70,7 @@ __all__ = [
     "InterruptionError", "InterruptionFailed", "InterruptionOpened", "InterruptionResponse",
     "InterruptionResponseDelta", "InterruptionView", "ParagraphCount", "PauseAudio", "Payload", "Pong", "Preferences",
     "PreferencesSaved", "ProgressSaved", "QueuePosition", "ReadingProgress", "ResumeAudio", "ResumeReading",
-    "RoomInterruption", "ServerMessage", "SessionRestored", "SessionView", "SetPreferences", "StudentInterruption",
-    "StudentJoined", "StudentPresence", "StudentProgress", "StudentView", "Suggestion", "TextView", "frame_of", "parse",
+    "RoomInterruption", "RoomTextView", "Schema", "ServerMessage", "SessionRestored", "SessionView", "SetPreferences",
+    "StudentInterruption", "StudentJoined", "StudentPresence", "StudentProgress", "StudentView", "Suggestion",
+    "TextRevised", "TextView", "TutorStatus", "WireId", "frame_of", "parse", "read_json", "validate",
 ]

@@ -1,12 +1,15 @@
-"""From a text frame to a validated message, or to the one code that says why not."""
+"""From a text frame to a validated message, or to the one code that says why not. REST bodies take the same two steps."""
 
 import json
 import math
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from sessions.messages.client import ClientMessage, Payload
-from sessions.messages.schema import BadMessage, wire_id
+from sessions.messages.schema import BadMessage, Schema, wire_id
+
+Shape = TypeVar("Shape", bound=Schema)
 
 
 class NotANumber(ValueError):
@@ -40,15 +43,7 @@ def parse(text: str, *, known: dict[str, type[Payload]]) -> ClientMessage:
     Raises BadMessage with INVALID_JSON, INVALID_MESSAGE, UNKNOWN_TYPE, INVALID_TEXT, EMPTY_QUESTION,
     EMPTY_TEXT or TOO_LONG.
     """
-    try:
-        frame = _decoder.decode(text)
-        # Python's json lets "\ud800" through as half a character, which no database or layer can hold.
-        if "\\u" in text:
-            json.dumps(frame, ensure_ascii=False).encode()
-    except NotANumber:
-        raise BadMessage("INVALID_MESSAGE") from None
-    except (ValueError, RecursionError):
-        raise BadMessage("INVALID_JSON") from None
+    frame = read_json(text)
     if not isinstance(frame, dict) or not isinstance(frame.get("type"), str):
         raise BadMessage("INVALID_MESSAGE")
     try:
@@ -62,12 +57,31 @@ def parse(text: str, *, known: dict[str, type[Payload]]) -> ClientMessage:
     if frame.keys() - {"type", "id", "payload"} or (schema.durable and id is None):
         raise BadMessage("INVALID_MESSAGE", in_reply_to=in_reply_to)
     raw_payload = frame.get("payload", {})
+    payload = validate(schema, raw_payload, in_reply_to=in_reply_to)
+    return ClientMessage(id=id, payload=payload, raw_payload=raw_payload)
+
+
+def read_json(text: str) -> Any:
+    """Return what a JSON text holds, read more strictly than Python does. Raises BadMessage, INVALID_JSON mostly."""
+    try:
+        value = _decoder.decode(text)
+        # Python's json lets "\ud800" through as half a character, which no database or layer can hold.
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode()
+    except NotANumber:
+        raise BadMessage("INVALID_MESSAGE") from None
+    except (ValueError, RecursionError):
+        raise BadMessage("INVALID_JSON") from None
+    return value
+
+
+def validate(schema: type[Shape], raw: Any, *, in_reply_to: str | None = None) -> Shape:
+    """Return a body held against its class; raise BadMessage with the code that says why not."""
     try:
         # By the wire's names only: `question_text` is Python's word for `questionText`, not a second one on the wire.
-        payload = schema.model_validate(raw_payload, by_alias=True, by_name=False)
+        return schema.model_validate(raw, by_alias=True, by_name=False)
     except ValidationError as error:
         raise BadMessage(_code_of(error), in_reply_to=in_reply_to) from None
-    return ClientMessage(id=id, payload=payload, raw_payload=raw_payload)
 
 
 def _code_of(error: ValidationError) -> str:

@@ -31,6 +31,8 @@ class Schema(BaseModel):
 
 def plain_text(value: str) -> str:
     """Return `value` in NFC; raise ValueError("INVALID_TEXT") on NUL and other control characters."""
+    if value.isascii() and value.isprintable():  # most of what is typed in English: nothing to look for
+        return value
     for character in value:
         if unicodedata.category(character) == "Cc" and character not in "\n\t":
             raise ValueError("INVALID_TEXT")
@@ -39,6 +41,8 @@ def plain_text(value: str) -> str:
 
 def is_blank(value: str) -> bool:
     """True when nothing visible is left of `value`: spaces, zero-width and other format characters only."""
+    if value.isascii() and value.isprintable():
+        return not value.strip()
     visible = value.translate(INVISIBLE)
     return not any(unicodedata.category(c)[0] not in "ZC" for c in visible)
 

@@ -1,5 +1,7 @@
 from django.db import migrations
 
+BESIDE_OLD_CODE = "It makes one row if that is not there."
+
 
 def create(apps, schema_editor):
     apps.get_model("reading_sessions", "TutorState").objects.get_or_create(pk=1)

@@ -1,7 +1,7 @@
 """What a teacher does to the whole class: say, focus, pause, resume."""
 
-from classrooms import services
 from classrooms.models import Classroom, Passage, User
+from classrooms.services import classes as teaching
 from sessions import errors, events, messages
 from sessions.models import Broadcast, Receipt
 from sessions.services import snapshots, texts
@@ -12,7 +12,7 @@ from sessions.writes import ReceiptKey, Reply, transaction
 def classroom_for_user(user: User, classroom_id: int) -> Classroom:
     """Return a class that the user teaches; NotFound for any other, present or absent."""
     try:
-        return services.classroom_for_user(user, classroom_id)
+        return teaching.classroom_for_user(user, classroom_id)
     except Classroom.DoesNotExist:
         raise errors.NotFound() from None
 
@@ -59,9 +59,18 @@ def _check_focus(classroom: Classroom, text_id: int, word_index: int) -> None:
 
 
 def paragraphs_for_room(classroom: Classroom, text_id: int) -> list[dict]:
-    """Return what the room's text column lists: number, first word, page, chapter and the words of each paragraph."""
-    if not classroom.texts.filter(pk=text_id).exists():
+    """Return what the room's text column lists: number, first word, page, chapter, the heading that the paragraph
+    follows at once ("" for none) and the first words of each paragraph."""
+    text = classroom.texts.filter(pk=text_id).first()
+    if text is None:
         raise errors.NotFound()
-    rows = Passage.objects.filter(text_id=text_id).order_by("first_word")
-    return [{"paragraph": row.number, "firstWord": row.first_word, "page": row.page, "chapter": row.chapter,
-             "text": row.body[:160]} for row in rows if row.number]
+    listed, headings = [], []
+    for row in Passage.objects.filter(text_id=text_id).order_by("first_word"):
+        if not row.number:
+            if row.body != text.title:  # the text's own title stands above all of it
+                headings.append(row.body)
+            continue
+        listed.append({"paragraph": row.number, "firstWord": row.first_word, "page": row.page, "chapter": row.chapter,
+                       "heading": " · ".join(headings), "text": row.body[:160]})
+        headings = []
+    return listed

@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from classrooms import database
 from classrooms.models import Classroom, Enrollment
-from sessions import messages
+from sessions import arrivals, messages, statements
 from sessions.models import ConnectionLog, Eviction, Interruption, ReadingSession
 from sessions.services import snapshots
 from sessions.writes import transaction
@@ -39,10 +39,8 @@ def record(*, opened: Iterable[Opened], seen: set[UUID], active: set[UUID]) -> N
             for socket in opened if socket.reading_session_id in arrived)
         if arrived:
             _update(rows, arrived, connected_at=now, last_seen=now, changed_at=now)
-        if seen - arrived:
-            _update(rows, seen - arrived, last_seen=now)
-        if active:
-            _update(rows, active, last_activity=now)
+        statements.note_seen(seen - arrived, now=now)
+        statements.note_active(active, now=now)
         if seen | active | arrived:
             _update(rows.filter(status=Status.AWAY), seen | active | arrived, status=Status.READING, changed_at=now)
         rows.filter(status=Status.READING, last_seen__lt=now - timedelta(seconds=settings.DURATIONS.away)).update(
@@ -75,9 +73,12 @@ class Changes:
     interruptions: dict[int, list[Interruption]]
 
 
-def changes(classroom_ids: set[int]) -> Changes:
-    """Return what changed lately in classes that someone watches: two queries, however many classes."""
-    since = database.now() - timedelta(seconds=settings.DURATIONS.healing)
+def changes(classroom_ids: set[int], *, unread: float = 0.0) -> Changes:
+    """Return what changed lately in classes that someone watches: two queries, however many classes.
+
+    `unread` is how many seconds ago this was last asked.
+    """
+    since = database.now() - timedelta(seconds=settings.DURATIONS.healing + unread)
     students: dict[int, list] = {}
     for pk, changed_at, enrollment_id, classroom_id in (
             ReadingSession.objects.filter(changed_at__gt=since, enrollment__classroom_id__in=classroom_ids)
@@ -91,9 +92,10 @@ def changes(classroom_ids: set[int]) -> Changes:
     return Changes(students, interruptions)
 
 
-def roster_changes(classroom_ids: set[int]) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
+def roster_changes(
+        classroom_ids: set[int], *, unread: float = 0.0) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
     """Return the enrollments made and those removed within the healing window, each as {class: enrollments}."""
-    since = database.now() - timedelta(seconds=settings.DURATIONS.healing)
+    since = database.now() - timedelta(seconds=settings.DURATIONS.healing + unread)
     joined: dict[int, list[int]] = {}
     removed: dict[int, list[int]] = {}
     rows = Enrollment.objects.filter(
@@ -113,10 +115,13 @@ def room_message(row: Interruption) -> messages.ServerMessage:
     return messages.InterruptionFailed(interruption=view)
 
 
-def evictions() -> list[Eviction]:
-    """Return the evictions of the last ten seconds, with their users as they are now.
+def evictions(*, unread: float = 0.0) -> list[Eviction]:
+    """Return the evictions since ten seconds before they were last read, `unread` seconds ago, in the order they were
+    written, with their users as they are now.
 
     A row seen twice does no harm, and one committed late is still seen.
     """
-    since = database.now() - timedelta(seconds=10)
-    return list(Eviction.objects.filter(created_at__gt=since).select_related("user"))
+    since = database.now() - timedelta(seconds=10 + unread)
+    if not arrivals.is_anyone_evicted(since):
+        return []
+    return list(Eviction.objects.filter(created_at__gt=since).select_related("user").order_by("pk"))

@@ -1,20 +1,29 @@
 """What a student asks: recorded before it is acknowledged, cancelled, looked back upon."""
 
 import uuid
-from collections import Counter
 from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Count, Q
 
-from sessions import errors, events, messages
+from sessions import errors, events, messages, statements
 from sessions.models import Interruption, ReadingSession
-from sessions.services import snapshots, texts
+from sessions.services import help_card, snapshots, texts
 from sessions.services.reading import reply_of
+from sessions.statements import LockedSession
 from sessions.writes import Batch, ReceiptKey, Reply, Write
 
-CONTEXT_FIELDS = {"current_sentence", "surrounding_text", "audio_timestamp"}
+# What is kept of a question beside its words and place, for the tutor's prompt.
+CONTEXT_FIELDS = ("current_sentence", "surrounding_text", "audio_timestamp")
+QUESTION_FIELDS = ("interruption_type", "student_thought", "help_level")
+
+
+def interruption_of(reading_session: ReadingSession, interruption_id: UUID) -> Interruption:
+    """Return a question of a session that was looked up for its user; NotFound for any other, present or absent."""
+    try:
+        return reading_session.interruptions.get(pk=interruption_id)
+    except Interruption.DoesNotExist:
+        raise errors.NotFound() from None
 
 
 def interruption(reading_session_id: UUID, payload: messages.StudentInterruption, *, receipt: ReceiptKey,
@@ -24,75 +33,83 @@ def interruption(reading_session_id: UUID, payload: messages.StudentInterruption
     Refuses with InvalidPosition, StaleText or RateLimited.
     """
 
-    def apply(reading_session: ReadingSession, batch: Batch) -> Reply:
+    def apply(reading_session: LockedSession, batch: Batch) -> Reply:
         context = payload.context
         word_index = context.current_word_index if context else reading_session.word_index
         texts.check_place(reading_session.text, word_index, context.revision if context else None)
-        _spend(reading_session, batch)
-        kept = context.model_dump(mode="json", include=CONTEXT_FIELDS, exclude_none=True) if context else {}
-        kept |= payload.model_dump(
-            mode="json", include={"interruption_type", "student_thought", "help_level"}, exclude_none=True)
-        classroom = reading_session.enrollment.classroom
+        flag = _spend(reading_session, batch, payload)
+        kept = {name: value for part, names in ((context, CONTEXT_FIELDS), (payload, QUESTION_FIELDS)) if part
+                for name in names if (value := getattr(part, name)) is not None}
         # Questions of one commit keep their order: who asked first is answered first, and lists stay as they were.
         asked_at = batch.now + timedelta(microseconds=len(batch.interruptions))
-        row = Interruption(
-            id=uuid.uuid4(), reading_session=reading_session, enrollment=reading_session.enrollment,
-            classroom=classroom, text=reading_session.text, word_index=word_index,
+        row = statements.NewInterruption(
+            id=uuid.uuid4(), reading_session_id=reading_session.pk, enrollment_id=reading_session.enrollment_id,
+            classroom_id=reading_session.classroom_id, text_id=reading_session.text.pk, word_index=word_index,
             paragraph=texts.outline(reading_session.text).paragraph_at(word_index),
-            question_text=payload.question_text, context=kept, created_at=asked_at, changed_at=asked_at)
+            question_text=payload.question_text, context=kept, flag=flag, created_at=asked_at, changed_at=asked_at,
+            message_id=receipt.message_id)
         batch.interruptions.append(row)
-        position = _next_position(batch)
+        position = 0 if flag else _next_position(batch)
         version = batch.next_version(reading_session)
         acknowledged = messages.InterruptionAcknowledged(
             interruption_id=row.pk, question_text=row.question_text, asked_at=snapshots.seconds(asked_at),
             word_index=word_index, paused_at_word_index=word_index, paragraph=row.paragraph, queue_position=position,
             processing_estimate=snapshots.estimate(position))
-        batch.push(events.session_group(reading_session.pk),
-                   acknowledged.encode(version=version, in_reply_to=receipt.message_id), exclude=sender)
-        batch.push(events.room_group(classroom.pk), messages.InterruptionOpened(
-            interruption=snapshots.room_interruption(row)).encode())
-        batch.wakes_tutor = True
-        return reply_of(acknowledged, version=version)
+        reply = reply_of(acknowledged, version=version)
+        session_group, room_group = events.session_group(reading_session.pk), events.room_group(row.classroom_id)
+        batch.push(session_group, lambda: reply.encode(in_reply_to=receipt.message_id), exclude=sender)
+        if flag:
+            help_card.answer(row, now=asked_at)
+            batch.push(session_group, snapshots.outcome(row).encode(version=batch.next_version(reading_session)))
+            told = messages.InterruptionAnswered
+        else:
+            batch.wakes_tutor = True
+            told = messages.InterruptionOpened
+        batch.push(room_group, lambda: told(
+            interruption=snapshots.room_interruption(row, nickname=reading_session.nickname)).encode())
+        return reply
 
     return Write(reading_session_id, apply, receipt)
 
 
-def _spend(reading_session: ReadingSession, batch: Batch) -> None:
-    """Count this question against the student's minute and day, over all their texts; raise RateLimited.
+def _spend(reading_session: LockedSession, batch: Batch, payload: messages.StudentInterruption) -> str:
+    """Count this question against the student's minute, over all their texts, and return its flag; raise RateLimited.
 
-    One query counts for every student of the batch; the lock on the session keeps two batches apart.
+    One query counts for every student of the batch; the lock on the session keeps two batches apart. A cry for help is
+    taken even from someone who asked too much: the first of the minute, so that it cannot be used to flood the room.
     """
-    spent: dict[int, list[int]] | None = batch.memo.get("spent")
+    spent: dict[int, tuple[int, int]] | None = batch.memo.get("spent")
     if spent is None:
-        enrollments = {session.enrollment_id for session in batch.reading_sessions.values()}
-        rows = Interruption.objects.filter(
-            enrollment__in=enrollments, created_at__gt=batch.now - timedelta(days=1),
-        ).values("enrollment").annotate(
-            day=Count("pk"), minute=Count("pk", filter=Q(created_at__gt=batch.now - timedelta(minutes=1))))
-        spent = batch.memo["spent"] = {row["enrollment"]: [row["minute"], row["day"]] for row in rows}
-    counts = spent.setdefault(reading_session.enrollment_id, [0, 0])
-    if counts[0] >= settings.LIMITS.questions_per_minute or counts[1] >= settings.LIMITS.questions_per_day:
+        spent = batch.memo["spent"] = statements.asked_since(
+            {session.enrollment_id for session in batch.reading_sessions.values()}, batch.now - timedelta(minutes=1))
+    asked, flagged = spent.get(reading_session.enrollment_id, (0, 0))
+    is_beyond = asked >= settings.LIMITS.questions_per_minute
+    # Looking for a cry takes longer than all else here: whoever had theirs is not read any further.
+    if is_beyond and flagged:
         raise errors.RateLimited()
-    counts[0] += 1
-    counts[1] += 1
+    flag = help_card.flag_of(payload, reading_session.text)
+    if is_beyond and not flag:
+        raise errors.RateLimited()
+    spent[reading_session.enrollment_id] = asked + 1, flagged + bool(flag)
+    return flag
 
 
 def _next_position(batch: Batch) -> int:
     """Return this question's estimated place in the queue, from 1."""
-    queue = batch.memo.setdefault("queue", Counter())
-    if "length" not in queue:
-        queue["length"] = Interruption.objects.filter(state=Interruption.State.QUEUED).count()
-    queue["length"] += 1
-    return queue["length"]
+    waiting = batch.memo.get("waiting")
+    if waiting is None:
+        waiting = statements.count_waiting()
+    batch.memo["waiting"] = waiting + 1
+    return waiting + 1
 
 
 def cancellation(reading_session_id: UUID, payload: messages.CancelInterruption, *, receipt: ReceiptKey,
                  sender: str = "") -> Write:
     """Return the write that ends an open question as cancelled; a finished one answers with what it came to."""
 
-    def apply(reading_session: ReadingSession, batch: Batch) -> Reply:
+    def apply(reading_session: LockedSession, batch: Batch) -> Reply:
         row = Interruption.objects.select_for_update(of=("self",)).select_related("enrollment").filter(
-            pk=payload.interruption_id, reading_session=reading_session).first()
+            pk=payload.interruption_id, reading_session=reading_session.pk).first()
         if row is None:
             raise errors.NotFound()
         if row.state not in Interruption.OPEN:
@@ -115,10 +132,10 @@ def cancellation(reading_session_id: UUID, payload: messages.CancelInterruption,
 def resumption(reading_session_id: UUID, payload: messages.ResumeReading) -> Write:
     """Return the write that notes what the reader thought of an answer; the reply says where reading goes on."""
 
-    def apply(reading_session: ReadingSession, batch: Batch) -> Reply:
+    def apply(reading_session: LockedSession, batch: Batch) -> Reply:
         if payload.interruption_id is not None:
             row = Interruption.objects.select_for_update(of=("self",)).select_related("enrollment").filter(
-                pk=payload.interruption_id, reading_session=reading_session).first()
+                pk=payload.interruption_id, reading_session=reading_session.pk).first()
             if row is None:
                 raise errors.NotFound()
             _judge(row, payload.model_dump(include={"understood", "helpful"}, exclude_none=True), reading_session, batch)
@@ -129,7 +146,7 @@ def resumption(reading_session_id: UUID, payload: messages.ResumeReading) -> Wri
     return Write(reading_session_id, apply, interruption_id=payload.interruption_id)
 
 
-def _judge(row: Interruption, judged: dict[str, bool], reading_session: ReadingSession, batch: Batch) -> None:
+def _judge(row: Interruption, judged: dict[str, bool], reading_session: LockedSession, batch: Batch) -> None:
     """Keep what the reader says of an answer and tell it to all the reader's pages; saying it again changes nothing."""
     if all(getattr(row, name) == value for name, value in judged.items()):
         return

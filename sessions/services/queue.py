@@ -10,16 +10,19 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction as django_transaction
 from django.db.models import Count, F, Min, Q
 
 from classrooms import database
 from classrooms.models import Classroom
-from sessions import events, failpoints, messages
+from sessions import events, failpoints, messages, metrics
 from sessions.models import Interruption, ReadingSession, TutorState
-from sessions.services import snapshots
+from sessions.services import budgets, snapshots
+from sessions.services.revising import unplaced
 from sessions.writes import transaction
 
 State = Interruption.State
@@ -85,6 +88,8 @@ def claim() -> Claim | None:
                .filter(enrollment_id=enrollment_id).order_by("created_at").first())
         if row is None:
             return None  # cancelled in this very moment
+        if row.claimed_at is None and budgets.used_up(row, now=now):
+            row.error_code = budgets.EXCEEDED  # whoever answers sends nothing and stores the failure
         row.state = State.ANSWERING
         row.attempt += 1
         row.lease_token = uuid.uuid4()
@@ -93,7 +98,7 @@ def claim() -> Claim | None:
         row.lease_until = _lease_until(now, row.deadline)
         row.draft_text, row.changed_at = "", now
         row.save(update_fields=["state", "attempt", "lease_token", "lease_until", "claimed_at", "deadline",
-                                "draft_text", "changed_at"])
+                                "draft_text", "error_code", "changed_at"])
         failpoints.hit("before_claim")
         return Claim(row, row.lease_token, (row.deadline - now).total_seconds())
 
@@ -139,7 +144,8 @@ def finish(claim: Claim, answer: Answer) -> bool:
             return False
         row.response_text, row.response_type = answer.text, answer.type
         row.provider, row.model = answer.provider, answer.model
-        row.citations, row.truncated = answer.citations, answer.truncated
+        row.citations = _in_place(answer.citations, row, claim.interruption)
+        row.truncated = answer.truncated
         row.prompt_tokens, row.completion_tokens = answer.prompt_tokens, answer.completion_tokens
         _end(row, State.ANSWERED, reading_session)
     return True
@@ -152,7 +158,7 @@ def fail(claim: Claim, *, code: str, fallback: dict | None) -> bool:
         row = _locked(_held(claim))
         if row is None:
             return False
-        row.error_code, row.fallback = code, fallback
+        row.error_code, row.fallback = code, _fallback_in_place(fallback, row, claim.interruption)
         _end(row, State.FAILED, reading_session)
     return True
 
@@ -176,7 +182,8 @@ def _overdue(now: datetime) -> Q:
     out_of_attempts = Q(attempt__gte=settings.LIMITS.attempts) & (
         Q(state=State.QUEUED) | Q(state=State.ANSWERING, lease_until__lte=now))
     never_claimed = Q(state=State.QUEUED, attempt=0, created_at__lte=now - timedelta(seconds=settings.DURATIONS.unclaimed))
-    return out_of_time | out_of_attempts | never_claimed
+    # The states once more, for all three: by them the database finds the few rows that can be meant.
+    return Q(state__in=Interruption.OPEN) & (out_of_time | out_of_attempts | never_claimed)
 
 
 def overdue() -> list[Interruption]:
@@ -193,7 +200,7 @@ def fail_overdue(interruption: Interruption, *, fallback: dict | None) -> bool:
         if row is None:
             return False
         row.error_code = "busy" if row.attempt == 0 else "timeout" if row.deadline <= database.now() else "llm_unavailable"
-        row.fallback = fallback
+        row.fallback = _fallback_in_place(fallback, row, interruption)
         _end(row, State.FAILED, reading_session)
     return True
 
@@ -204,7 +211,16 @@ def _locked_session(id: UUID) -> ReadingSession:
 
 
 def _locked(found) -> Interruption | None:
-    return found.select_for_update(of=("self",)).select_related("enrollment").first()
+    return found.select_for_update(of=("self",)).select_related("enrollment", "text").first()
+
+
+def _in_place(citations: list[dict], row: Interruption, asked: Interruption) -> list[dict]:
+    """Return the citations as they may be stored: without places, if the text's words changed since `asked` was read."""
+    return citations if row.text.revision == asked.text.revision else [unplaced(citation) for citation in citations]
+
+
+def _fallback_in_place(fallback: dict | None, row: Interruption, asked: Interruption) -> dict | None:
+    return fallback and fallback | {"citations": _in_place(fallback["citations"], row, asked)}
 
 
 def _end(row: Interruption, state: State, reading_session: ReadingSession) -> None:
@@ -217,6 +233,10 @@ def _end(row: Interruption, state: State, reading_session: ReadingSession) -> No
     ReadingSession.objects.filter(pk=reading_session.pk).update(version=F("version") + 1, changed_at=row.changed_at)
     version = reading_session.version + 1  # its row is locked: nobody else can have moved it
     events.announce(events.session_group(reading_session.pk), snapshots.outcome(row).encode(version=version))
+    django_transaction.on_commit(partial(
+        metrics.count_outcome, code=row.error_code or state.value,
+        seconds=(row.finished_at - row.created_at).total_seconds(),
+        prompt_tokens=row.prompt_tokens, completion_tokens=row.completion_tokens))
     told = messages.InterruptionAnswered if state == State.ANSWERED else messages.InterruptionFailed
     events.announce(events.room_group(row.classroom_id),
                     told(interruption=snapshots.room_interruption(row)).encode())

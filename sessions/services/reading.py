@@ -2,20 +2,29 @@
 
 from uuid import UUID
 
+from django.db import IntegrityError
+from django.db.models import QuerySet
+
 from classrooms.models import Enrollment, Text, User
 from sessions import errors, events, messages
 from sessions.models import ReadingSession
 from sessions.services import texts
+from sessions.statements import LockedSession
 from sessions.writes import Batch, Reply, Write, transaction
 
 MOST_ACTIVE_SECONDS = 365 * 24 * 3600  # a client that lies cannot overflow the column
 
 
+def reading_sessions_for_user(user: User) -> QuerySet[ReadingSession]:
+    """Return the student's own sessions in a class that goes on and that they are in, with their texts and class."""
+    return ReadingSession.objects.select_related("enrollment__classroom", "text").filter(
+        enrollment__user=user, enrollment__removed_at=None, enrollment__classroom__archived_at=None)
+
+
 def reading_session_for_user(user: User, reading_session_id: UUID) -> ReadingSession:
     """Return the student's own session with its text and class; NotFound for any other, present or absent."""
     try:
-        return (ReadingSession.objects.select_related("enrollment__classroom", "text")
-                .get(pk=reading_session_id, enrollment__user=user, enrollment__removed_at=None))
+        return reading_sessions_for_user(user).get(pk=reading_session_id)
     except ReadingSession.DoesNotExist:
         raise errors.NotFound() from None
 
@@ -26,9 +35,12 @@ def start_reading(enrollment: Enrollment, *, text_id: int) -> ReadingSession:
         text = enrollment.classroom.texts.get(pk=text_id)
     except Text.DoesNotExist:
         raise errors.NotFound() from None
-    with transaction():
-        reading_session, _ = ReadingSession.objects.get_or_create(
-            enrollment=enrollment, text=text, defaults={"preferences": _latest_preferences(enrollment)})
+    try:
+        with transaction():
+            reading_session, _ = ReadingSession.objects.get_or_create(
+                enrollment=enrollment, text=text, defaults={"preferences": _latest_preferences(enrollment)})
+    except IntegrityError:  # its owner deleted it in this moment
+        raise errors.NotFound() from None
     return reading_session
 
 
@@ -41,7 +53,7 @@ def _latest_preferences(enrollment: Enrollment) -> dict:
 def progress(reading_session_id: UUID, payload: messages.ReadingProgress, *, sender: str = "") -> Write:
     """Return the write that moves the reader. An older `rev` changes nothing and is told what is stored."""
 
-    def apply(reading_session: ReadingSession, batch: Batch) -> Reply:
+    def apply(reading_session: LockedSession, batch: Batch) -> Reply:
         texts.check_place(reading_session.text, payload.word_index, payload.revision)
         stale = payload.rev <= reading_session.rev
         if not stale:
@@ -54,18 +66,21 @@ def progress(reading_session_id: UUID, payload: messages.ReadingProgress, *, sen
             rev=reading_session.rev, word_index=reading_session.word_index,
             furthest_word_index=reading_session.furthest_word_index, stale=stale or None)
         if not stale:
-            batch.push(events.session_group(reading_session.pk), saved.encode(), exclude=sender)
+            batch.push(events.session_group(reading_session.pk), saved.encode, exclude=sender)
         return reply_of(saved)
 
     return Write(reading_session_id, apply)
 
 
-def save_progress(reading_session: ReadingSession, *, word_index: int) -> None:
-    """Move the reader from a form, for a page without JavaScript: `rev` becomes stored + 1."""
-    texts.check_place(reading_session.text, word_index)
+def save_progress(reading_session: ReadingSession, *, word_index: int, revision: int | None = None) -> None:
+    """Move the reader from a form, for a page without JavaScript: `rev` becomes stored + 1.
+
+    Raises StaleText, InvalidPosition.
+    """
     with transaction():
-        locked = ReadingSession.objects.select_for_update(
-            of=("self",), no_key=True).select_related("text").get(pk=reading_session.pk)
+        # Its text is read after the lock, as it is now.
+        locked = ReadingSession.objects.select_for_update(no_key=True).get(pk=reading_session.pk)
+        texts.check_place(locked.text, word_index, revision)
         _move(locked, word_index, rev=locked.rev + 1)
         locked.save(update_fields=["word_index", "furthest_word_index", "rev", "status", "changed_at"])
         saved = messages.ProgressSaved(
@@ -73,7 +88,7 @@ def save_progress(reading_session: ReadingSession, *, word_index: int) -> None:
         events.announce(events.session_group(locked.pk), saved.encode())
 
 
-def _move(reading_session: ReadingSession, word_index: int, *, rev: int) -> None:
+def _move(reading_session: ReadingSession | LockedSession, word_index: int, *, rev: int) -> None:
     reading_session.word_index = word_index
     reading_session.furthest_word_index = max(reading_session.furthest_word_index, word_index)
     reading_session.rev = rev
@@ -86,14 +101,15 @@ def _move(reading_session: ReadingSession, word_index: int, *, rev: int) -> None
 def preferences(reading_session_id: UUID, payload: messages.SetPreferences, *, receipt, sender: str = "") -> Write:
     """Return the write that keeps the preferences that were sent; the others stay."""
 
-    def apply(reading_session: ReadingSession, batch: Batch) -> Reply:
+    def apply(reading_session: LockedSession, batch: Batch) -> Reply:
         chosen = payload.model_dump(mode="json", by_alias=True, exclude_unset=True)
         merged = reading_session.preferences | chosen
         reading_session.preferences = {name: value for name, value in merged.items() if value is not None}
         version = batch.next_version(reading_session)
         saved = messages.PreferencesSaved(preferences=messages.Preferences(**reading_session.preferences))
-        batch.push(events.session_group(reading_session.pk), saved.encode(version=version), exclude=sender)
-        return reply_of(saved, version=version)
+        reply = reply_of(saved, version=version)
+        batch.push(events.session_group(reading_session.pk), reply.encode, exclude=sender)
+        return reply
 
     return Write(reading_session_id, apply, receipt)
 

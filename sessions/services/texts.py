@@ -19,7 +19,14 @@ class Outline:
     def paragraph_at(self, word_index: int) -> int:
         """Return the number, from 1, of the paragraph that holds a word."""
         place = bisect.bisect_right(self.first_words, word_index) - 1
-        return next((number for number in self.numbers[place:] if number), max(self.numbers))
+        for following in range(place, len(self.numbers)):
+            if self.numbers[following]:
+                return self.numbers[following]
+        return max(self.numbers)
+
+    def number_at(self, word_index: int) -> int:
+        """Return the number of the passage that holds a word, 0 for a heading."""
+        return self.numbers[bisect.bisect_right(self.first_words, word_index) - 1]
 
 
 def outline(text: Text) -> Outline:
@@ -28,6 +35,11 @@ def outline(text: Text) -> Outline:
 
 @lru_cache(maxsize=256)
 def _outline(text_id: int, revision: int) -> Outline:
+    return read_outline(text_id)
+
+
+def read_outline(text_id: int) -> Outline:
+    """Return the outline as it stands in the database: within a transaction that may yet fail, nothing is kept."""
     rows = list(Passage.objects.filter(text_id=text_id).order_by("first_word").values_list("first_word", "number"))
     return Outline(tuple(first for first, _ in rows), tuple(number for _, number in rows))
 

@@ -29,6 +29,10 @@ export class AskBox {
     return !this.form.hidden;
   }
 
+  get isEmpty() {
+    return this.question.value.trim() === "";
+  }
+
   /** Open the box. `about` is {wordIndex, paragraph, sentence?, passage?, words?, by}; `question` prefills it. */
   open(about, question = "") {
     this.about = about;
@@ -47,6 +51,12 @@ export class AskBox {
     this.form.hidden = true;
     if (this.cameFrom?.isConnected) this.cameFrom.focus({ preventScroll: true });
     this.onClosed({ sent });
+  }
+
+  /** Take back a question that could not be sent: it is in the box when that is opened next. */
+  takeBack(questionText) {
+    this.question.value = [questionText, this.question.value].filter((text) => text.trim()).join("\n");
+    this.#typed();
   }
 
   #submit(event) {

@@ -4,11 +4,13 @@ import { copyOf } from "./dom.js";
 import { _, format, n_ } from "./i18n.js";
 import { verified } from "./citations.js";
 import { textOf } from "./deltas.js";
+import { weave } from "./quotations.js";
 import { inQuotes } from "./text.js";
 
 const PROVIDERS = {
   passage_helper: () => _("Passage helper, not AI"),
   openai: () => _("AI tutor"),
+  help_card: () => _("A fixed message, not AI"),
 };
 
 // What a card offers when the server suggested nothing, as after a reload: snapshots carry no suggestions.
@@ -46,7 +48,8 @@ export class Card {
     this.#write("waiting", waitingText(entry, isLive));
     this.#showAnswer(entry);
     const isDone = entry.state === "answered" || (entry.state === "failed" && Boolean(entry.fallback));
-    this.#part("verdict").hidden = !isDone || entry.understood === true;
+    const isCard = entry.provider === "help_card"; // nothing to be judged or asked again
+    this.#part("verdict").hidden = !isDone || isCard || entry.understood === true;
     this.#button("not-yet").setAttribute("aria-pressed", String(entry.understood === false));
     this.#write("judged", judgedText(entry));
     this.#showSuggestions(isDone ? entry : { suggestions: [] });
@@ -69,9 +72,11 @@ export class Card {
     this.#part("answer").setAttribute("aria-busy", String(isStreaming));
     this.#write("problem", entry.state === "failed" ? entry.userMessage : "");
     this.#write("provider", isStreaming ? "" : PROVIDERS[answer.provider]?.() ?? "");
-    this.#write("answer-text", text);
+    const cited = verified(isStreaming ? [] : answer.citations);
+    const elsewhere = weave(this.#part("answer-text"), text, cited, this.onCite);
+    this.#part("answer-text").hidden = text === "";
     this.#part("truncated").hidden = !entry.truncated;
-    this.#showCitations(verified(isStreaming ? [] : answer.citations));
+    this.#showCitations(elsewhere);
   }
 
   #showCitations(citations) {
@@ -91,8 +96,9 @@ export class Card {
     );
   }
 
-  #showSuggestions({ suggestions }) {
-    const offered = suggestions ?? USUAL_SUGGESTIONS.map(({ action, text }) => ({ action, text: text() }));
+  #showSuggestions({ suggestions, provider }) {
+    const usual = USUAL_SUGGESTIONS.filter(({ action }) => provider !== "help_card" || action === "continue");
+    const offered = suggestions ?? usual.map(({ action, text }) => ({ action, text: text() }));
     const buttons = offered
       .filter(({ action }) => KNOWN_ACTIONS.has(action))
       .map(({ action, text }) => {

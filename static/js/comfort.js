@@ -23,6 +23,10 @@ export class Comfort {
     this.form.addEventListener("input", (event) => this.#chosen(event.target));
     this.form.addEventListener("submit", (event) => event.preventDefault());
     this.panel.querySelector("[data-act=close]").addEventListener("click", () => this.close());
+    this.panel.querySelector("[data-act=keys]").addEventListener("click", () => {
+      this.close();
+      byId("shortcuts-dialog").showModal();
+    });
     this.panel.querySelector("[data-act=reset]").addEventListener("click", () => this.#set({ ...DEFAULTS }));
     document.addEventListener("pointerdown", (event) => this.#pointed(event));
     this.#show();

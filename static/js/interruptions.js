@@ -39,6 +39,15 @@ export class Interruptions {
     this.open(request.id);
   }
 
+  /** Forget a question that the server did not take, by the id of its request. */
+  forget(requestId) {
+    const entry = this.#byRequest(requestId);
+    if (!entry) return;
+    if (this.openKey === entry.key) this.openKey = null;
+    this.entries.delete(entry.key);
+    this.changed();
+  }
+
   /** Unfold the card of `key`, turning to its page first. */
   async open(key) {
     const entry = this.entries.get(key);

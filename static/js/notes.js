@@ -20,7 +20,7 @@ export class Notes {
   restored({ classroom }) {
     this.broadcasts = new Map(classroom.broadcasts.map((broadcast) => [broadcast.broadcastId, broadcast]));
     this.#setPaused(classroom.paused);
-    this.#showFocus(classroom.focus);
+    this.#showFocus(withId(classroom));
     this.#showTray();
   }
 
@@ -143,12 +143,23 @@ export class Notes {
   }
 
   #dismiss(focus) {
-    keep(`${this.key}:focus`, `${focus.textId}:${focus.wordIndex}`);
+    keep(`${this.key}:focus`, focusKey(focus));
   }
 
+  /** Put away for good: asked again, even for the same place, it comes again. */
   #isDismissed(focus) {
-    return !focus.broadcastId && kept(`${this.key}:focus`) === `${focus.textId}:${focus.wordIndex}`;
+    return kept(`${this.key}:focus`) === focusKey(focus);
   }
+}
+
+/** Return the snapshot's focus with the id of the broadcast that set it, where the snapshot still tells of it. */
+function withId({ focus, broadcasts }) {
+  const set = focus && broadcasts.filter(({ kind }) => kind === "focus").sort((a, b) => a.sentAt - b.sentAt).at(-1);
+  return set ? { ...focus, broadcastId: set.broadcastId } : focus;
+}
+
+function focusKey({ broadcastId, textId, wordIndex }) {
+  return String(broadcastId ?? `${textId}:${wordIndex}`);
 }
 
 function kept(key) {

@@ -10,11 +10,13 @@ import { wrapWords } from "./text.js";
 const FETCH_AHEAD_AFTER = 800;
 
 export class Pages {
-  /** `onTurned()` is called when another page is in place, `onFailed(number)` when it could not be fetched. */
-  constructor({ config, onTurned, onFailed }) {
+  /** `onTurned()` is called when another page is in place, `onFailed(number)` when it could not be fetched,
+      `onRevised()` when a page of other words came: the text was changed. */
+  constructor({ config, onTurned, onFailed, onRevised }) {
     this.config = config;
     this.onTurned = onTurned;
     this.onFailed = onFailed;
+    this.onRevised = onRevised;
     this.current = config.page;
     this.fetched = new Map();
     this.wanted = config.page;
@@ -112,6 +114,10 @@ export class Pages {
     const html = new DOMParser().parseFromString(await response.text(), "text/html");
     const page = html.getElementById("page");
     if (!page || Number(page.dataset.page) !== number) throw new Error(`no page ${number} at ${response.url}`);
+    if (Number(page.dataset.revision) !== this.config.revision) {
+      this.onRevised();
+      throw new Error(`page ${number} is of another revision`);
+    }
     return { page, title: html.title };
   }
 

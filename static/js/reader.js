@@ -14,6 +14,7 @@ import { Notes } from "./notes.js";
 import { Pages } from "./pages.js";
 import { Place } from "./place.js";
 import { QuestionList } from "./question-list.js";
+import { Revision } from "./revision.js";
 import { connect } from "./socket.js";
 import { Speech } from "./speech.js";
 import { paragraphNumberOf } from "./text.js";
@@ -26,13 +27,15 @@ const socket = connect({
   path: config.socketPath,
   snapshotType: "SESSION_RESTORED",
   signInUrl: "/join/",
+  noLongerMine: () => _("You are no longer in this class. Please ask your teacher."),
   onState: (state, sentence) => {
     showConnection(state, sentence);
     interruptions.changed();
   },
 });
 
-const pages = new Pages({ config, onTurned: pageTurned, onFailed: pageMissing });
+const revision = new Revision(config);
+const pages = new Pages({ config, onTurned: pageTurned, onFailed: pageMissing, onRevised: textChanged });
 const place = new Place({ config, socket });
 const margin = new Margin({ onMark: (entries) => interruptions.open(entries.at(-1).key) });
 const notes = new Notes({
@@ -87,7 +90,7 @@ const inHand = new WordsInHand({
 const comfort = new Comfort({ config, socket, onChange: (preferences) => speech.setPreferences(preferences) });
 
 socket.on("SESSION_RESTORED", (snapshot) => {
-  if (snapshot.text.revision !== config.revision) textChanged();
+  if (snapshot.text.revision !== config.revision && textChanged()) return;
   place.restored(snapshot);
   comfort.restored(snapshot);
   notes.restored(snapshot);
@@ -103,8 +106,11 @@ socket.on("RESUME_AUDIO", resumed);
 socket.on("PROGRESS_SAVED", (payload) => place.saved(payload));
 socket.on("PREFERENCES_SAVED", (payload) => comfort.saved(payload));
 socket.on("CLASS_BROADCAST", (payload) => notes.heard(payload));
+socket.on("TEXT_REVISED", ({ text }) => {
+  if (text.id === config.textId && text.revision !== config.revision) textChanged();
+});
 socket.on("ERROR", ({ code, message }, { inReplyTo }) => {
-  if (code === "STALE_TEXT") textChanged();
+  if (code === "STALE_TEXT") isStale(inReplyTo);
   else if (code === "RATE_LIMITED" && !inReplyTo) notes.note(message, { kind: "error" });
 });
 
@@ -166,10 +172,35 @@ function pageTurned() {
   interruptions.changed();
 }
 
+/** The teacher has changed the text: load this page again, at the reader's place in the new one. Returns whether
+    that is under way. */
 function textChanged() {
+  if (revision.reload({ isAsking: askBox.isOpen || revision.isAsking })) return true;
   notes.note(_("Your teacher has changed this text. Load the page again to read on in the new one."), {
-    kind: "text", action: { label: _("Load again"), run: () => location.reload() },
+    kind: "text", action: { label: _("Load again"), run: () => location.assign(config.placeUrl) },
   });
+  return false;
+}
+
+/** A message counted words of a text that has changed. A question goes back into the box, to be asked again. */
+function isStale(requestId) {
+  const request = socket.pending("STUDENT_INTERRUPTION").find(({ id }) => id === requestId);
+  if (request) {
+    askBox.takeBack(request.payload.questionText);
+    interruptions.forget(requestId);
+    revision.isAsking = true;
+  }
+  if (request && request.payload.context?.revision !== config.revision) sayRevised();
+  else textChanged();
+}
+
+/** This page is of the changed text: say so, and open the box where a question was under way. */
+function sayRevised() {
+  const sentence = _("Your teacher has changed this text. You are where you were.");
+  const asking = _("Your question is still here: look at the place, and ask it again.");
+  notes.note(askBox.isEmpty ? sentence : `${sentence} ${asking}`, { kind: "text" });
+  if (revision.isAsking) ask();
+  revision.isAsking = false;
 }
 
 function pageMissing(page) {
@@ -199,3 +230,5 @@ function closeWhatIsOpen() {
   else if (comfort.isOpen) comfort.close();
   else interruptions.fold();
 }
+
+if (revision.hasCome) sayRevised();

@@ -1,6 +1,7 @@
 /* The teacher's room: what each message changes and which part of the page shows it. */
 
 import { indicator } from "./connection.js";
+import { _ } from "./i18n.js";
 import { ClassTools } from "./room/class-tools.js";
 import { openable } from "./room/door.js";
 import { Names } from "./room/names.js";
@@ -18,20 +19,21 @@ import { connect } from "./socket.js";
 const TIMES_EVERY = 20_000;
 
 const config = JSON.parse(byId("room-config").textContent);
-const room = new RoomState({ texts: config.texts, snapshot: config.state });
+const room = new RoomState({ snapshot: config.state });
 const socket = connect({
   path: config.socketPath,
   snapshotType: "CLASSROOM_STATE",
   signInUrl: byId("main").dataset.signInUrl,
+  noLongerMine: () => _("This class is no longer yours. Please go back to My classes."),
   onState: indicator(byId("connection")),
 });
 const names = new Names(room);
-const { nameOf } = names;
+const { nameOf, isForThisScreen } = names;
 const urlOf = (enrollmentId) => config.studentUrl.replace("/students/0/", `/students/${enrollmentId}/`);
 
 const tabs = new Tabs();
-const students = new StudentList({ room, nameOf, urlOf });
-const questions = new QuestionList({ room, nameOf, urlOf, onPlace: showPlace });
+const students = new StudentList({ room, nameOf, urlOf, showsQuestions: () => !names.areHidden });
+const questions = new QuestionList({ room, nameOf, urlOf, isForThisScreen, onPlace: showPlace });
 const text = new TextMap({
   room,
   paragraphsUrl: (textId) => config.paragraphsUrl.replace("/texts/0/", `/texts/${textId}/`),
@@ -46,8 +48,10 @@ const say = new Say({ room, socket });
 socket.on("CLASSROOM_STATE", (snapshot, { timestamp }) => {
   setClock(timestamp);
   room.restore(snapshot);
+  text.restored();
   refreshAll();
 });
+socket.on("TEXT_REVISED", () => socket.restore()); // every place in it is another now
 socket.on("STUDENT_JOINED", ({ student }) => changeStudents({ students: [student] }));
 socket.on("STUDENT_PRESENCE", changeStudents);
 socket.on("STUDENT_PROGRESS", changeStudents);
@@ -62,6 +66,10 @@ socket.on("INTERRUPTION_RESPONSE_DELTA", (delta) => {
 socket.on("HEATMAP_UPDATED", ({ paragraphCounts }) => {
   room.mergeCounts(paragraphCounts);
   text.refresh();
+});
+socket.on("TUTOR_STATUS", ({ running }) => {
+  room.tutorRunning = running;
+  showTutor();
 });
 socket.on("CLASS_BROADCAST", (broadcast) => {
   room.mergeBroadcast(broadcast);
@@ -89,7 +97,12 @@ function refreshQuestions() {
   document.title = waiting ? `(${waiting}) ${config.state.name}` : config.state.name;
 }
 
+function showTutor() {
+  byId("no-tutor-notice").hidden = room.tutorRunning;
+}
+
 function refreshAll() {
+  showTutor();
   students.refresh();
   text.refresh();
   tools.refresh();

@@ -18,15 +18,16 @@ const RELOAD_AT_MOST_EVERY = 60_000;
 /** Open the socket at `path` and keep it open.
 
     `snapshotType` is the message that starts every connection ("SESSION_RESTORED", "CLASSROOM_STATE");
-    `signInUrl` is where to go when the log-in is over; `onState(state, sentence)` is told "connecting", "live",
+    `signInUrl` is where to go when the log-in is over; `noLongerMine()` says why this page may not be seen any more;
+    `onState(state, sentence)` is told "connecting", "live",
     "reconnecting", "offline" or "ended" (with a sentence that says why). */
-export function connect({ path, snapshotType, signInUrl, onState }) {
-  return new Socket({ path, snapshotType, signInUrl, onState });
+export function connect({ path, snapshotType, signInUrl, noLongerMine, onState }) {
+  return new Socket({ path, snapshotType, signInUrl, noLongerMine, onState });
 }
 
 class Socket {
-  constructor({ path, snapshotType, signInUrl, onState }) {
-    Object.assign(this, { path, snapshotType, signInUrl, onState });
+  constructor({ path, snapshotType, signInUrl, noLongerMine, onState }) {
+    Object.assign(this, { path, snapshotType, signInUrl, noLongerMine, onState });
     this.handlers = new Map();
     this.outbox = new Outbox(`outbox:${path}`);
     this.versions = new Versions();
@@ -204,6 +205,7 @@ class Socket {
     Object.keys(this.timers).forEach((name) => this.#clear(name));
     if (code === 4401) return this.#signIn();
     if (code === 4426 && reloadIsDue()) return location.reload();
+    if (code === 4403) return this.#tell("ended", this.noLongerMine());
     if (code in ENDINGS) return this.#tell("ended", ENDINGS[code]());
     // A restart is announced to all at once, so it counts as a first loss: its span is the wide one.
     this.attempt = proven || code === 1012 ? 0 : this.attempt;
@@ -240,7 +242,6 @@ class Socket {
 
 const ENDINGS = {
   4400: () => _("This page and the server do not understand each other. Please reload the page."),
-  4403: () => _("You are no longer in this class. Please ask your teacher."),
   4404: () => _("The server does not know this page any more. Please go back and open it again."),
   4426: () => _("This page is older than the server. Please reload it."),
 };

@@ -9,17 +9,27 @@ import { byId } from "./dom.js";
 export function wrapWords(page) {
   for (const sentence of page.querySelectorAll(".sentence")) {
     let index = Number(sentence.dataset.firstWord);
-    const parts = sentence.textContent.split(/(\s+)/).filter((part) => part !== "");
-    const nodes = parts.map((part) => {
-      if (/^\s/.test(part)) return document.createTextNode(part);
-      const word = document.createElement("span");
-      word.className = "word";
-      word.dataset.word = index++;
-      word.textContent = part;
-      return word;
-    });
-    sentence.replaceChildren(...nodes);
+    for (const text of textsIn(sentence)) {
+      const parts = text.data.split(/(\s+)/).filter((part) => part !== "");
+      const nodes = parts.map((part) => {
+        if (/^\s/.test(part)) return document.createTextNode(part);
+        const word = document.createElement("span");
+        word.className = "word";
+        word.dataset.word = index++;
+        word.textContent = part;
+        return word;
+      });
+      text.replaceWith(...nodes);
+    }
   }
+}
+
+/** Return the text nodes in `sentence`. Emphasis holds whole words, so none of them begins or ends inside one. */
+function textsIn(sentence) {
+  const walker = document.createTreeWalker(sentence, NodeFilter.SHOW_TEXT);
+  const texts = [];
+  while (walker.nextNode()) texts.push(walker.currentNode);
+  return texts;
 }
 
 /** Return {first, end} of the page shown; `end` is the first word after it. */
@@ -65,9 +75,11 @@ export function passageOf(index) {
 /** Return the number of the paragraph that holds word `index`, or null when it is on another page. A heading counts
     with the paragraph after it, as on the server. */
 export function paragraphNumberOf(index) {
-  let passage = passageOf(index);
-  while (passage?.classList.contains("heading")) passage = passage.nextElementSibling;
-  return passage ? Number(passage.dataset.paragraph) : null;
+  const passage = passageOf(index);
+  if (!passage?.classList.contains("heading")) return passage ? Number(passage.dataset.paragraph) : null;
+  const after = [...byId("page").querySelectorAll(".paragraph")].find(
+    (paragraph) => passage.compareDocumentPosition(paragraph) & Node.DOCUMENT_POSITION_FOLLOWING);
+  return after ? Number(after.dataset.paragraph) : null;
 }
 
 /** Return `word` as one would look it up: without the punctuation around it. */

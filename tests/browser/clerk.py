@@ -82,6 +82,18 @@ class Clerk:
         """Return the stored word index of a student of the demo class."""
         return self._ask("demo_place", nickname=nickname)
 
+    def make_staff(self, teacher: Teacher) -> None:
+        """Let a teacher into the pages of staff."""
+        self._ask("make_staff", username=teacher.username)
+
+    def make_administrator(self, teacher: Teacher) -> None:
+        """Let a teacher administer everything."""
+        self._ask("make_administrator", username=teacher.username)
+
+    def page_of_trouble(self, status: int) -> str:
+        """Return the page that Django answers with when a request ends in this status."""
+        return self._ask("page_of_trouble", status=status)
+
     def _ask(self, duty: str, **details: Any) -> Any:
         print(json.dumps({"duty": duty} | details), file=self._process.stdin, flush=True)
         return self._answer()
@@ -113,7 +125,7 @@ class Desk:
 
     def school(self) -> dict[str, Any]:
         from classrooms.models import User
-        from classrooms.services import create_classroom
+        from classrooms.services.classes import create_classroom
         from tests import people
         number = User.objects.filter(username__startswith="carol-").count()
         carol = User.objects.create(
@@ -144,6 +156,24 @@ class Desk:
         classroom_id = json.loads(demo.marker().read_text())["classroom"]
         return ReadingSession.objects.get(
             text=self.text, enrollment__nickname=nickname, enrollment__classroom=classroom_id).word_index
+
+    def make_staff(self, username: str) -> None:
+        from classrooms.models import User
+        User.objects.filter(username=username).update(is_staff=True)
+
+    def make_administrator(self, username: str) -> None:
+        from classrooms.models import User
+        User.objects.filter(username=username).update(is_staff=True, is_superuser=True)
+
+    def page_of_trouble(self, status: int) -> str:
+        from django.contrib.auth.models import AnonymousUser
+        from django.test import RequestFactory
+        from django.views import defaults
+        handler = {400: defaults.bad_request, 403: defaults.permission_denied, 404: defaults.page_not_found,
+                   500: defaults.server_error}[status]
+        request = RequestFactory().get("/trouble/")
+        request.user = AnonymousUser()
+        return handler(request, *[] if status == 500 else [Exception("trouble")]).content.decode()
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ from tests.served import ROOT
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 OPTIONS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
            "--disable-component-update", "--disable-sync")
-PATIENCE = 10_000  # ms for what must come; never waited out when all is well
+PATIENCE = 30_000  # ms for what must come; never waited out when all is well
 STARTING = 60  # seconds
 # Settings of an installation, or of the stack the other tests run on, that must not reach this server.
 UNSET = ("DATABASE_URL", "REDIS_URL", "TUTOR_EMBEDDED", "HOST", "PORT", "PUBLIC_ORIGINS", "ALLOWED_HOSTS", "HTTPS",
@@ -101,10 +101,10 @@ def port_of(server: subprocess.Popen) -> int:
 
 @pytest.fixture
 def model(site):
-    """The scripted model; it remembers nothing of other tests, and a test's holds do not outlive it."""
-    site.model.forgets()
+    """The scripted model; what one test told it does not outlive that test."""
+    site.model.starts_anew()
     yield site.model
-    site.model.releases()
+    site.model.starts_anew()
 
 
 @pytest.fixture

@@ -195,3 +195,32 @@ FAINT = """() => {
     }
     return [...faint];
 }"""
+
+
+def test_single_letters_can_be_switched_off_for_good(reads, school):
+    alice = reads(school.alice)
+    alice.page.locator("#comfort-button").click()
+    alice.page.get_by_role("button", name="Keys").click()
+    alice.page.get_by_label("Use single letters as keys").uncheck()
+    alice.page.keyboard.press("Escape")
+    alice.page.reload()
+    alice.is_live()
+    for key in ("q", "w", "?"):
+        alice.page.keyboard.press(key)
+    expect(alice.page.locator("#ask")).to_be_hidden()
+    expect(alice.page.locator("dialog[open]")).to_have_count(0)
+    assert alice.page.evaluate("document.activeElement.classList.contains('word')") is False
+    alice.page.keyboard.press("ArrowRight")  # no letter
+    expect(alice.page.locator("#page")).to_have_attribute("data-page", "2")
+
+
+@pytest.mark.parametrize(("person", "path"), [
+    ("alice", "{alice.path}page/2/"), ("carol", "{carol.path}students/{alice.enrollment_id}/"),
+    ("carol", "{carol.path}roster/")])
+def test_on_paper_it_is_black_on_white_and_without_tools(opens, school, person, path):
+    page = visit(opens, school, person, path, color_scheme="dark")
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.evaluate("getComputedStyle(document.querySelector('main')).color") == "rgb(0, 0, 0)"
+    assert page.evaluate("""() => [...document.querySelectorAll("button, input, nav, footer, .connection")]
+        .filter((tool) => tool.checkVisibility()).map((tool) => tool.outerHTML.slice(0, 100))""") == []

@@ -124,3 +124,29 @@ def test_heartbeats_of_a_class_do_not_fall_together(page):
         const { jittered } = await import("/static/js/backoff.js");
         return [jittered(25_000, 0), jittered(25_000, 0.5), jittered(25_000, 1)].map(Math.round);
     }""") == [22_500, 25_000, 27_500]
+
+
+QUOTED = {"quote": "every letter", "paragraph": 12}
+ELSEWHERE = {"quote": "not in it", "paragraph": 3}
+# Each row: the answer, its citations, the pieces as [text, paragraph cited], the paragraphs left for a list.
+QUOTATIONS = [
+    ("no citation", "Plain.", [], [["Plain.", None]], []),
+    ("with its marks and its number", "It has “every letter” [¶12].", [QUOTED],
+     [["It has ", None], ["“every letter” [¶12]", 12], [".", None]], []),
+    ("bare, at the end", "It has every letter", [QUOTED], [["It has ", None], ["every letter", 12]], []),
+    ("one that is not in it is listed", "It has every letter", [ELSEWHERE, QUOTED],
+     [["It has ", None], ["every letter", 12]], [3]),
+    ("the same words twice are one link and one row", "every letter", [QUOTED, QUOTED], [["every letter", 12]], [12]),
+    ("nothing yet", "", [QUOTED], [], [12]),
+]
+
+
+@pytest.mark.parametrize(("text", "citations", "pieces", "rest"), [row[1:] for row in QUOTATIONS],
+                         ids=[row[0] for row in QUOTATIONS])
+def test_quotations_are_found_in_the_answer_itself(page, text, citations, pieces, rest):
+    assert page.evaluate("""async ([text, citations]) => {
+        const { woven } = await import("/static/js/quotations.js");
+        const { pieces, rest } = woven(text, citations);
+        return [pieces.map(({ text, citation }) => [text, citation?.paragraph ?? null]),
+                rest.map(({ paragraph }) => paragraph)];
+    }""", [text, citations]) == [pieces, rest]

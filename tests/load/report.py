@@ -9,26 +9,36 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 NONE = "–"
 
 ROWS: list[tuple[str, str, str]] = [  # figure, what it is, how it is written
     ("connect_rate", "connections with restored state, per second", "{:,.0f}"),
+    ("connect_per_cpu", "… per second of the server's processor time", "{:,.0f}"),
     ("socket_kb", "resident memory per socket, KB", "{:,.1f}"),
     ("idle_cpu", "idle, % of a core", "{:.1f}"),
     ("heartbeats_cpu", "idle with a heartbeat every 25 s, % of a core", "{:.1f}"),
     ("one_p50", "one question at a time: median, ms", "{:.2f}"),
     ("one_p99", "one question at a time: 99th percentile, ms", "{:.2f}"),
+    ("progress_p99", "progress of everybody every 10 s, saved: 99th percentile, ms", "{:.1f}"),
+    ("progress_cpu", "progress of everybody every 10 s: % of a core", "{:.1f}"),
+    ("broadcast_p50", "broadcast to an ordinary class, the last has it: median, ms", "{:.1f}"),
+    ("broadcast_max", "… longest, ms", "{:.1f}"),
+    ("many_p50", "broadcast to the great class, the last has it: median, ms", "{:.0f}"),
+    ("many_max", "… longest, ms", "{:.0f}"),
     ("open_p50", "{rate:g} questions a second: median, ms", "{:.2f}"),
     ("open_p99", "{rate:g} questions a second: 99th percentile, ms", "{:.2f}"),
     ("open_cpu", "{rate:g} questions a second: % of a core", "{:.1f}"),
-    ("broadcast_p50", "broadcast to {audience} readers, the last has it: median, ms", "{:.1f}"),
-    ("broadcast_max", "broadcast to {audience} readers, the last has it: longest, ms", "{:.1f}"),
+    ("page_p50", "a reading page meanwhile: median, ms", "{:.1f}"),
+    ("page_p95", "a reading page meanwhile: 95th percentile, ms", "{:.1f}"),
     ("closed_rate", "acknowledgements per second, {in_flight} in flight", "**{:,.0f}**"),
     ("closed_p50", "… median, ms", "{:.1f}"),
     ("closed_p99", "… 99th percentile, ms", "{:.1f}"),
     ("closed_per_cpu", "… per second of the server's processor time", "{:,.0f}"),
     ("closed_generator_cpu", "… the load generator's own share of its core, %", "{:.0f}"),
+    ("token_p50", "first piece of an answer, from the model to the reader, 500 at once: median, ms", "{:.1f}"),
+    ("token_p99", "… 99th percentile, ms", "{:.1f}"),
+    ("return_rate", "everybody comes back after a restart: sockets per second (350 are asked for)", "{:,.0f}"),
+    ("return_p99", "… wait for the restored state, 99th percentile, ms", "{:,.0f}"),
     ("acknowledged", "questions acknowledged in a run", "{:,.0f}"),
     ("stored", "… of them in the database afterwards", "{:,.0f}"),
     ("answers", "… of them answered when the run ended", "{:,.0f}"),
@@ -53,12 +63,12 @@ def table(columns: dict[str, dict[str, float]], **words) -> str:
     return "\n".join(lines)
 
 
-def heading(*, command: str, sockets: int, runs: int, seconds: float, folder: Path) -> str:
+def heading(*, command: str, sizes: list[int], runs: int, seconds: float, folder: Path) -> str:
     """Return the lines above the table: when, how and on what."""
     packages = ", ".join(
         installed(name) for name in ("Django", "channels", "daphne", "uvicorn", "uvloop", "fastapi", "redis", "hiredis"))
     return (
-        f"### {datetime.date.today().isoformat()}, {sockets:,} sockets\n\n"
+        f"### {datetime.date.today().isoformat()}, {', '.join(f'{size:,}' for size in sizes)} sockets\n\n"
         f"`{command}`: median of {runs} {'run' if runs == 1 else 'runs'}, {seconds:g} s for each phase. "
         f"{processor()}, {len(os.sched_getaffinity(0))} cores, {platform.system()} {platform.release()}; "
         f"Python {platform.python_version()}, {packages}. "
@@ -104,11 +114,12 @@ def fsync_seconds(folder: Path) -> float:
     return statistics.median(times)
 
 
-def write(page: Path, section: str) -> None:
-    """Replace what stands between the marks of a page."""
+def write(page: Path, section: str, *, part: str) -> None:
+    """Replace what stands between the marks of a page's part, "bench" or "scale"."""
+    begin, end = f"<!-- {part}: begin -->", f"<!-- {part}: end -->"
     text = page.read_text(encoding="utf-8")
-    before, found, rest = text.partition(BEGIN)
-    _, ended, after = rest.partition(END)
+    before, found, rest = text.partition(begin)
+    _, ended, after = rest.partition(end)
     if not (found and ended):
-        sys.exit(f"{page} has no {BEGIN} … {END} to write between.")
-    page.write_text(f"{before}{BEGIN}\n{section}\n{END}{after}", encoding="utf-8")
+        sys.exit(f"{page} has no {begin} … {end} to write between.")
+    page.write_text(f"{before}{begin}\n{section}\n{end}{after}", encoding="utf-8")

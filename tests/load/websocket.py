@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable
 
 TEXT, CLOSE, PING, PONG = 0x1, 0x8, 0x9, 0xA
+ADDRESSES = 8
 NO_MASK = b"\0\0\0\0"
 TYPE_START = b'{"type":"'  # both designs' servers write the type first, without spaces
 
@@ -123,9 +124,12 @@ def frame(payload: bytes, *, opcode: int = TEXT) -> bytes:
 
 
 async def open_socket(number: int, *, port: int, path: str, headers: dict[str, str], heard, lost) -> Socket:
-    """Return a socket whose handshake is done; raise HandshakeRefused or OSError."""
+    """Return a socket whose handshake is done; raise HandshakeRefused or OSError.
+
+    They come from several addresses of this machine: one has ports for 28,000 connections, less those that are ending.
+    """
     _, socket = await asyncio.get_running_loop().create_connection(
         lambda: Socket(number, host=f"127.0.0.1:{port}", path=path, headers=headers, heard=heard, lost=lost),
-        "127.0.0.1", port)
+        "127.0.0.1", port, local_addr=(f"127.0.0.{2 + number % ADDRESSES}", 0))
     await socket.opened
     return socket

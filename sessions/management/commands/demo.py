@@ -8,14 +8,17 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from classrooms import demo, services
+from classrooms import demo
 from classrooms.database import transaction
 from classrooms.models import Enrollment, Text, User
+from classrooms.services.classes import create_classroom
+from classrooms.services.doors import enroll
+from classrooms.services.texts import create_text
 from sessions import llm, messages
 from sessions.llm.citations import find_citations
 from sessions.models import Interruption, ReadingSession
+from sessions.providers import HELPER, make_provider
 from sessions.services import texts
-from sessions.tutor import HELPER, make_provider
 
 # nickname: (text, how far of it, [(how far when asking, question)…])
 HISTORIES = {
@@ -45,11 +48,11 @@ class Command(BaseCommand):
         teacher = User(username=demo.TEACHER["username"], role=User.Role.TEACHER)
         teacher.set_password(demo.TEACHER["password"])
         teacher.save()
-        classroom = services.create_classroom(teacher=teacher, name="7B")
+        classroom = create_classroom(teacher=teacher, name="7B")
         for slug, level in demo.TEXTS.items():
-            services.create_text(owner=teacher, raw=demo.raw_text(slug), level=level, classrooms=[classroom])
+            create_text(owner=teacher, raw=demo.raw_text(slug), level=level, classrooms=[classroom])
         titles = dict(zip(demo.TEXTS, Text.objects.order_by("pk"), strict=True))
-        enrollments = {nickname: services.enroll(classroom, nickname=nickname, pin=pin)
+        enrollments = {nickname: enroll(classroom, nickname=nickname, pin=pin)
                        for nickname, pin in demo.STUDENTS.items()}
         for days, (nickname, (slug, share, questions)) in enumerate(HISTORIES.items()):
             self._read(enrollments[nickname], titles[slug], share=share, questions=questions, days=days)

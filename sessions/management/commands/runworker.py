@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 
 from readerai_site import process_lock
 from readerai_site.embedded import BackgroundWork, exit_at_once
+from readerai_site.probe_port import open_probe_port
 from sessions.background import Background
 from sessions.routing import channel_routing
 
@@ -51,6 +52,7 @@ class Worker(ChannelsWorker):
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self.stopping.set)
         loop.add_signal_handler(signal.SIGINT, self.interrupt)
+        probes = await self.open_probes()
         await self.background.start()
         tasks = []
         for channel in self.channels:
@@ -61,6 +63,8 @@ class Worker(ChannelsWorker):
                 asyncio.create_task(self.keep_going(self.answer, channel, queue)),
             ]
         await self.stopping.wait()
+        if probes is not None:
+            probes.close()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -72,6 +76,17 @@ class Worker(ChannelsWorker):
             logger.warning("The engine was still running when the drain ended.")
             # A thread that is stuck would hold the event loop's end for ever.
             exit_at_once(0)
+
+    @staticmethod
+    async def open_probes() -> asyncio.Server | None:
+        """Answer /livez, /readyz and /metrics where METRICS_PORT asks for it."""
+        if not settings.METRICS_PORT:
+            return None
+        try:
+            return await open_probe_port(settings.HOST, settings.METRICS_PORT)
+        except OSError as error:
+            raise CommandError(_("METRICS_PORT %(port)d of %(host)s cannot be opened: %(error)s.") % {
+                "port": settings.METRICS_PORT, "host": settings.HOST, "error": error.strerror}) from None
 
     def interrupt(self) -> None:
         """Called at Ctrl-C: the first one drains, the second ends at once."""

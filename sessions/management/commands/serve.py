@@ -54,8 +54,10 @@ class Command(BaseCommand):
 
     def _allow(self, host: str) -> None:
         """Let requests name the address that is served, unless ALLOWED_HOSTS or PUBLIC_ORIGINS decide."""
+        bare = host.strip("[]")
+        if settings.DEBUG and bare not in ("127.0.0.1", "localhost", "::1"):
+            raise CommandError(_("DEBUG shows settings and data to everyone: leave it unset where others reach the site."))
         if not (os.environ.get("ALLOWED_HOSTS") or os.environ.get("PUBLIC_ORIGINS")):
-            bare = host.strip("[]")
             allowed = "*" if bare in WILDCARDS else f"[{bare}]" if ":" in bare else bare
             settings.ALLOWED_HOSTS = [*settings.ALLOWED_HOSTS, allowed]
 

@@ -1,4 +1,5 @@
-/* What students are called on this screen: by nickname, or "Reader 7" while a projector shows it to the class.
+/* What students are called on this screen: by nickname, or "Reader 7" while a projector shows it to the class. Then it
+   also keeps back what is between one child and the teacher.
 
    Numbers follow the order of joining, so they stay the same after a reload. */
 
@@ -11,6 +12,7 @@ export class Names {
     this.numbers = new Map();
     this.areHidden = memory.get("room-names") === "hidden";
     this.nameOf = this.nameOf.bind(this);
+    this.isForThisScreen = this.isForThisScreen.bind(this);
   }
 
   /** Return what to call a student here. */
@@ -18,6 +20,11 @@ export class Names {
     if (!this.areHidden) return nickname;
     if (!this.numbers.has(enrollmentId)) this.#number();
     return format(_("Reader {number}"), { number: this.numbers.get(enrollmentId) ?? "?" });
+  }
+
+  /** False for a question that the class must not read from the wall. */
+  isForThisScreen({ flag }) {
+    return !(this.areHidden && flag);
   }
 
   /** Hide or show the names, also after a reload of this tab. */

@@ -4,6 +4,7 @@
    is when questions come in above; a button says how many. */
 
 import { _, format, n_ } from "../i18n.js";
+import { weave } from "../quotations.js";
 import { arrange, byId, fromTemplate, holdStill, memory, oncePerFrame, setShown, setText, windowOf } from "./rows.js";
 import { isOpen } from "./state.js";
 import { showSince } from "./when.js";
@@ -25,7 +26,13 @@ const STATES = {
 const PROVIDERS = {
   passage_helper: () => _("Passage helper, not AI"),
   openai: () => _("AI tutor"),
+  help_card: () => _("A fixed message, not AI"),
 };
+const FLAGS = {
+  self_harm: () => _("This may be about harming oneself. Please talk to them."),
+};
+/** How many seconds a flagged question stands above all others, whatever is filtered. */
+const FLAGGED_FIRST = 24 * 60 * 60;
 const EMPTY = {
   all: () => [_("No questions yet"), _("What students ask appears here at once, with the answer they get.")],
   waiting: () => [_("Nobody is waiting"), _("Every question has its answer.")],
@@ -33,9 +40,10 @@ const EMPTY = {
 };
 
 export class QuestionList {
-  /** `nameOf` and `urlOf` as for StudentList; `onPlace(textId, paragraph)` shows a place in the text. */
-  constructor({ room, nameOf, urlOf, onPlace }) {
-    Object.assign(this, { room, nameOf, urlOf, onPlace });
+  /** `nameOf` and `urlOf` as for StudentList; `isForThisScreen(interruption)` says what may be shown at all;
+      `onPlace(textId, paragraph)` shows a place in the text. */
+  constructor({ room, nameOf, urlOf, isForThisScreen, onPlace }) {
+    Object.assign(this, { room, nameOf, urlOf, isForThisScreen, onPlace });
     this.rows = new Map();
     this.expanded = new Set();
     this.place = null;
@@ -79,12 +87,13 @@ export class QuestionList {
   }
 
   #refresh() {
-    const here = this.room.newestInterruptions().filter((interruption) => this.#isHere(interruption));
+    const here = this.room.newestInterruptions().filter((one) => this.isForThisScreen(one) && this.#isHere(one));
     for (const button of this.buttons) {
       const count = here.filter(FILTERS[button.dataset.filter]).length;
       setText(button.querySelector(".segment-count"), String(count));
     }
-    const shown = here.filter(FILTERS[this.filter]);
+    const first = here.filter(({ flag, askedAt }) => flag && askedAt > Date.now() / 1_000 - FLAGGED_FIRST);
+    const shown = [...first, ...here.filter((one) => FILTERS[this.filter](one) && !first.includes(one))];
     // What grows or comes in above must not push away what is being read.
     const focused = this.list.querySelector(":scope > :focus-within");
     holdStill(this.column, focused ?? this.#anchor(), () => {
@@ -133,6 +142,7 @@ export class QuestionList {
     showSince(part("time"), interruption.askedAt);
     setText(part("state"), STATES[state]?.() ?? state);
     setText(part("question"), interruption.questionText);
+    if (setShown(part("flag"), interruption.flag in FLAGS)) setText(part("flag"), FLAGS[interruption.flag]());
     this.#showAnswer(row, interruption);
     return row;
   }
@@ -146,7 +156,9 @@ export class QuestionList {
     const given = state === "answered" ? interruption : fallback;
     const text = state === "answering" ? interruption.draftText : given?.responseText;
     const answer = row.querySelector(".interruption-answer");
-    if (setShown(answer, Boolean(text) || state === "answering")) setText(answer, text || "");
+    const cited = state === "answering" ? [] : (given?.citations ?? []).filter((citation) => citation.verified);
+    const elsewhere = weave(answer, text || "", cited, ({ paragraph }) => this.onPlace(interruption.textId, paragraph));
+    setShown(answer, Boolean(text) || state === "answering");
 
     const isLong = state !== "answering" && (text?.length ?? 0) > LONG_ANSWER;
     const isFolded = isLong && !this.expanded.has(interruptionId);
@@ -156,7 +168,7 @@ export class QuestionList {
       more.setAttribute("aria-expanded", String(!isFolded));
       setText(more, isFolded ? _("Show all of it") : _("Show less"));
     }
-    this.#showCitations(row, state === "answering" ? [] : (given?.citations ?? []));
+    this.#showCitations(row, elsewhere);
     const provider = row.querySelector(".interruption-provider");
     if (setShown(provider, Boolean(given?.provider))) {
       const words = PROVIDERS[given.provider]?.() ?? given.provider;
@@ -166,13 +178,12 @@ export class QuestionList {
 
   #showCitations(row, citations) {
     const list = row.querySelector(".citations");
-    const verified = citations.filter((citation) => citation.verified);
-    setShown(list, verified.length > 0);
-    const key = verified.map((citation) => `${citation.paragraph} ${citation.quote}`).join("\n");
+    setShown(list, citations.length > 0);
+    const key = citations.map((citation) => `${citation.paragraph} ${citation.quote}`).join("\n");
     if (list.dataset.key === key) return;
     list.dataset.key = key;
     list.replaceChildren(
-      ...verified.map((citation) => {
+      ...citations.map((citation) => {
         const item = fromTemplate("citation-template");
         item.querySelector("button").dataset.paragraph = citation.paragraph;
         setText(item.querySelector(".citation-quote"), citation.quote);

@@ -15,15 +15,16 @@ const LINGERS = 5 * 60;
 const KEPT = 50;
 
 export class RoomState {
-  /** `texts` are the class's texts {id, title, words, pageCount, pageStarts}; `snapshot` is a CLASSROOM_STATE. */
-  constructor({ texts, snapshot }) {
-    this.texts = new Map(texts.map((text) => [text.id, text]));
+  /** `snapshot` is a CLASSROOM_STATE. */
+  constructor({ snapshot }) {
     this.restore(snapshot);
   }
 
   /** Forget everything and take a CLASSROOM_STATE. */
   restore(snapshot) {
+    this.texts = new Map(snapshot.texts.map((text) => [text.id, text]));
     this.paused = snapshot.paused;
+    this.tutorRunning = snapshot.tutorRunning;
     this.focus = snapshot.focus ?? null;
     this.students = new Map(snapshot.students.map((student) => [student.enrollmentId, student]));
     this.interruptions = new Map(snapshot.interruptions.map((one) => [one.interruptionId, one]));
@@ -58,7 +59,7 @@ export class RoomState {
     const student = this.students.get(interruption.enrollmentId);
     if (isNew && student) student.lastQuestion = interruption.questionText;
     for (const old of this.newestInterruptions().slice(KEPT)) {
-      if (!isOpen(old)) this.interruptions.delete(old.interruptionId);
+      if (!isOpen(old) && !old.flag) this.interruptions.delete(old.interruptionId);
     }
     return isNew;
   }

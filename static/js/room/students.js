@@ -20,9 +20,10 @@ const STATUS = {
 };
 
 export class StudentList {
-  /** `nameOf(enrollmentId, nickname)` is what to call someone; `urlOf(enrollmentId)` is their page. */
-  constructor({ room, nameOf, urlOf }) {
-    Object.assign(this, { room, nameOf, urlOf });
+  /** `nameOf(enrollmentId, nickname)` is what to call someone; `urlOf(enrollmentId)` is their page; `showsQuestions()`
+      is false while the class sees this: of the last question of each it is not known here whether it is flagged. */
+  constructor({ room, nameOf, urlOf, showsQuestions }) {
+    Object.assign(this, { room, nameOf, urlOf, showsQuestions });
     this.rows = new Map();
     this.list = byId("students");
     this.column = byId("students-scroll");
@@ -64,7 +65,9 @@ export class StudentList {
     const book = row.querySelector(".student-text");
     if (setShown(book, Boolean(text) && text.id !== usual)) setText(book, text.title);
     const question = row.querySelector(".student-question");
-    if (setShown(question, Boolean(student.lastQuestion))) setText(question, student.lastQuestion);
+    const asked = this.showsQuestions() ? (student.lastQuestion ?? "") : "";
+    setShown(question, Boolean(asked));
+    setText(question, asked);
     return row;
   }
 
@@ -110,5 +113,5 @@ export class StudentList {
 function placeOf(student, text) {
   if (student.status === "new" || !student.page) return "";
   if (!text) return format(_("p. {page}"), { page: student.page });
-  return format(_("p. {page} of {pages}"), { page: student.page, pages: text.pageCount });
+  return format(_("p. {page} of {pages}"), { page: student.page, pages: text.pageStarts.length });
 }

@@ -10,12 +10,13 @@ import { isReading } from "./state.js";
 const EXCERPT = 160;
 
 export class TextMap {
-  /** `paragraphsUrl(textId)` answers [{paragraph, firstWord, page, chapter, text}]; `onChoose(place | null)` filters
+  /** `paragraphsUrl(textId)` answers [{paragraph, firstWord, page, heading, text}]; `onChoose(place | null)` filters
       the questions and `onSeeQuestions()` brings them to the front; `onFocus(textId, wordIndex)` sends the class
       there; `onLoaded()` tells that a text is here. */
   constructor({ room, paragraphsUrl, onChoose, onSeeQuestions, onFocus, onLoaded }) {
     Object.assign(this, { room, paragraphsUrl, onChoose, onSeeQuestions, onFocus, onLoaded });
     this.loaded = new Map();
+    this.revisions = new Map(); // of the texts that are loaded
     this.rows = new Map();
     this.onlyAsked = false;
     this.list = byId("paragraphs");
@@ -34,8 +35,20 @@ export class TextMap {
   start() {
     const remembered = Number(memory.get("room-text"));
     const textId = this.room.texts.has(remembered) ? remembered : this.room.mostReadText();
-    setShown(byId("text-none"), textId === undefined);
-    if (textId !== undefined) this.#open(textId);
+    if (setShown(byId("text-none"), textId === undefined)) this.#clear();
+    else this.#open(textId);
+  }
+
+  /** The class may have other texts by now, and a text other words: what changed is loaded again. */
+  restored() {
+    for (const [textId, revision] of [...this.revisions]) {
+      if (this.room.texts.get(textId)?.revision === revision) continue;
+      this.loaded.delete(textId);
+      this.revisions.delete(textId);
+    }
+    this.#offerTexts();
+    if (!this.room.texts.has(this.textId)) this.start();
+    else if (!this.revisions.has(this.textId)) this.#open(this.textId);
   }
 
   /** Scroll to a paragraph and mark it for a moment; opens its text first where another is open. */
@@ -79,6 +92,7 @@ export class TextMap {
   #offerTexts() {
     const texts = [...this.room.texts.values()];
     this.choice.replaceChildren(...texts.map(({ id, title }) => new Option(title, id)));
+    if (this.textId !== undefined) this.choice.value = this.textId;
     setShown(this.choice, texts.length > 1);
     if (setShown(byId("text-name"), texts.length === 1)) setText(byId("text-name"), texts[0].title);
   }
@@ -87,11 +101,11 @@ export class TextMap {
     this.textId = textId;
     this.choice.value = textId;
     memory.set("room-text", textId);
-    this.list.replaceChildren();
-    this.rows.clear();
+    this.#clear();
     setShown(byId("text-failed"), false);
     if (!this.loaded.has(textId)) {
       setShown(byId("text-loading"), true);
+      this.revisions.set(textId, this.room.texts.get(textId)?.revision);
       const paragraphs = await this.#fetch(textId);
       if (this.textId !== textId) return; // another text was chosen meanwhile
       setShown(byId("text-loading"), false);
@@ -101,6 +115,11 @@ export class TextMap {
     }
     this.#build(this.loaded.get(textId));
     this.#refresh();
+  }
+
+  #clear() {
+    this.list.replaceChildren();
+    this.rows.clear();
   }
 
   async #fetch(textId) {
@@ -113,13 +132,9 @@ export class TextMap {
   }
 
   #build(paragraphs) {
-    let chapter = null;
     const rows = [];
-    for (const { paragraph, firstWord, page, chapter: itsChapter, text } of paragraphs) {
-      if (itsChapter !== chapter) {
-        chapter = itsChapter;
-        if (chapter) rows.push(headingOf(chapter)); // 0 is what stands before the first
-      }
+    for (const { paragraph, firstWord, page, heading, text } of paragraphs) {
+      if (heading) rows.push(headingRow(heading));
       const row = fromTemplate("paragraph-template");
       row.dataset.paragraph = paragraph;
       row.dataset.firstWord = firstWord;
@@ -211,10 +226,10 @@ export class TextMap {
   }
 }
 
-function headingOf(chapter) {
-  const heading = fromTemplate("chapter-template");
-  setText(heading.querySelector(".chapter-title"), format(_("Chapter {number}"), { number: chapter }));
-  return heading;
+function headingRow(heading) {
+  const row = fromTemplate("chapter-template");
+  setText(row.querySelector(".chapter-title"), heading);
+  return row;
 }
 
 /** Return the start of a paragraph, cut between words. */

@@ -1,0 +1,84 @@
+"""The shorter way out of uvicorn: every length of frame, compression, and a peer that has gone, through a real server."""
+
+import asyncio
+import contextlib
+
+import pytest
+import uvicorn
+import websockets
+from websockets.exceptions import ConnectionClosed
+
+from readerai_site.uvicorn_protocol import WebSocketProtocol
+
+PATIENCE = 5
+
+
+class Server(uvicorn.Server):
+    """Says when it listens, and leaves the signals to pytest."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.listens = asyncio.Event()
+
+    async def startup(self, sockets=None):
+        await super().startup(sockets)
+        self.listens.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def serving(application):
+    """Serve on a free port with our protocol; yield the address."""
+    server = Server(uvicorn.Config(
+        application, port=0, ws=WebSocketProtocol, lifespan="off", log_level="warning", ws_ping_interval=None))
+    task = asyncio.create_task(server.serve())
+    async with asyncio.timeout(PATIENCE):
+        await server.listens.wait()
+    yield f"ws://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    await task
+
+
+@pytest.mark.parametrize("compression", [None, "deflate"])
+async def test_texts_of_every_length_arrive_whole_and_in_order(compression):
+    texts = ["", "a" * 125, "a" * 126, "ü" * 100, "a" * 65_535, "a" * 65_536, "🦉" * 50_000]
+
+    async def says_them(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        for text in texts:
+            await send({"type": "websocket.send", "text": text})
+            await send({"type": "websocket.send", "bytes": text.encode()})
+        await send({"type": "websocket.close", "code": 4404})
+
+    async with serving(says_them) as address, asyncio.timeout(PATIENCE):
+        async with websockets.connect(address, compression=compression, max_size=None) as socket:
+            for text in texts:
+                assert await socket.recv() == text
+                assert await socket.recv() == text.encode()
+            with pytest.raises(ConnectionClosed) as closed:
+                await socket.recv()
+        assert closed.value.rcvd.code == 4404
+
+
+async def test_what_is_said_after_the_peer_has_left_is_refused_as_ever():
+    refused = asyncio.get_running_loop().create_future()
+
+    async def talks_on(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        assert (await receive())["type"] == "websocket.disconnect"
+        try:
+            await send({"type": "websocket.send", "text": "still there?"})
+        except OSError as error:
+            refused.set_result(error)
+        else:
+            refused.set_result(None)
+
+    async with serving(talks_on) as address, asyncio.timeout(PATIENCE):
+        async with websockets.connect(address):
+            pass
+        assert isinstance(await refused, OSError)
