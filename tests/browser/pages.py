@@ -63,6 +63,10 @@ class ReadingPage:
         expect(self.connection).to_have_attribute("data-state", state)
         expect(self.connection).not_to_be_empty()
 
+    def first_word_of(self, number: int) -> int:
+        """Return the index of the first word of a page of this text."""
+        return json.loads(self.page.locator("#reading-config").text_content())["pageStarts"][number - 1]
+
     def turn_to(self, number: int) -> None:
         """Go on to page `number` by its button."""
         self.page.locator(f".page-turn [data-page='{number}']").click()
