@@ -2,6 +2,7 @@
 
 import socket
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -135,7 +136,8 @@ async def test_a_drip_without_end_fails_by_its_deadline_and_frees_its_slot(alice
     dripped = await row_of(burrow)
     outcome = next(outcome for outcome in told.told("INTERRUPTION_ERROR"))
     assert_failed(outcome, dripped, code="timeout", attempts=1)
-    assert dripped.finished_at >= dripped.deadline
+    # The engine counts by its own clock, the row by the database's.
+    assert dripped.finished_at > dripped.deadline - timedelta(seconds=0.1)
     assert (await row_of(pangram)).state == "answered"
     assert {request.outcome for request in model.requests if "burrow" in request.question} == {"disconnected"}
 
