@@ -82,7 +82,8 @@ class StudentPage(Page):
     snapshot_type = "SESSION_RESTORED"
 
     def _interruption(self, id: str) -> dict:
-        return next(view for view in self.state["interruptions"] if view["interruptionId"] == id)
+        """Return a question, or a blank one for what is so old that no snapshot holds it: a page lists that by REST."""
+        return next((view for view in self.state["interruptions"] if view["interruptionId"] == id), {})
 
     def on_interruption_acknowledged(self, payload):
         kept = ("interruptionId", "questionText", "wordIndex", "paragraph", "askedAt", "queuePosition", "processingEstimate")
