@@ -32,6 +32,7 @@ class Durations:
     # Sockets
     heartbeat: float = 25.0
     heartbeat_timeout: float = 60.0
+    after_flooding: float = 20.0    # so long a log-in that flooded opens no socket; its page waits 30 s
     slow_reader: float = 10.0       # a client that has taken nothing for so long is cut off
     handshake: float = 60.0
     pulse: float = 1.0              # one query a second and process for pings, presence, dashboards, evictions
@@ -66,6 +67,8 @@ class Limits:
     burst: float = 40.0
     flood_per_second: float = 150.0  # beyond the burst; 200 a second are cut off within a second
     flood_burst: float = 60.0
+    snapshots_per_second: float = 1.0  # a page asks when it has missed something, once in two seconds at most
+    snapshots_burst: float = 5.0
     questions_per_minute: int = 6
     questions_per_day: int = 60
     bad_messages: int = 5
@@ -87,6 +90,7 @@ class Limits:
 
     def relaxed(self, factor: float) -> "Limits":
         """Return the same limits, those on what one reader may send each times `factor`; guesses stay as rare."""
-        asked = ("messages_per_second", "burst", "flood_per_second", "flood_burst", "questions_per_minute",
+        asked = ("messages_per_second", "burst", "flood_per_second", "flood_burst", "snapshots_per_second",
+                 "snapshots_burst", "questions_per_minute",
                  "questions_per_day")
         return replace(self, **{name: type(getattr(self, name))(getattr(self, name) * factor) for name in asked})

@@ -13,7 +13,6 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 
 from sessions import arrivals, background, events, messages
-from sessions.pulse import pulse
 from sessions.services import access, classes, questions, reading, snapshots, texts
 from sessions.sockets import NOT_FOUND, REMOVED, Refusal, Socket, receipt_key
 from sessions.writes import writer
@@ -41,10 +40,10 @@ class ReadingSessionConsumer(Socket):
         snapshot = await database_sync_to_async(self._look_up)(session_key)
         await layer.group_add(events.class_group(self.classroom_id), self.channel_name)
         await self._send_snapshot(snapshot)
-        pulse().opened(self, restored=snapshot.restored)
+        self.pulse.opened(self, restored=snapshot.restored)
         # The class's group was joined after the snapshot was read, to know the class from the same queries.
         self._versions = snapshot.version, snapshot.class_version
-        pulse().check(self)
+        self.pulse.check(self)
 
     def _look_up(self, session_key) -> messages.SessionRestored:
         """Return the snapshot; all that opening asks of the database, in one thread hop."""
@@ -62,6 +61,8 @@ class ReadingSessionConsumer(Socket):
     async def _send_snapshot(self, snapshot: messages.SessionRestored, to: messages.ClientMessage | None = None):
         self.places = {view.interruption_id: view.queue_position
                        for view in snapshot.interruptions if view.state == "queued"}
+        if self.places:
+            self.pulse.waiting.add(self)
         await self.send_frame(snapshot.encode(
             in_reply_to=to and to.id, version=snapshot.version, class_version=snapshot.class_version))
 
@@ -75,7 +76,7 @@ class ReadingSessionConsumer(Socket):
 
     def heard(self, message):
         """Note a sign of life; anything but PING and RESTORE is an activity of the student."""
-        pulse().heard(self, activity=message.type not in self.quiet)
+        self.pulse.heard(self, activity=message.type not in self.quiet)
 
     def logged_in_until(self):
         """As for every socket, and the log-in ends for a student who has been away from all their tabs."""
@@ -97,6 +98,7 @@ class ReadingSessionConsumer(Socket):
             "question": reply.payload["interruptionId"], "message_id": str(message.id)})
         if not reply.repeated:
             self.places[UUID(reply.payload["interruptionId"])] = reply.payload["queuePosition"]
+            self.pulse.waiting.add(self)
             await self.reply(messages.PauseAudio(
                 reason="question", at_word_index=reply.payload["pausedAtWordIndex"]), to=message)
 
@@ -127,7 +129,7 @@ class ReadingSessionConsumer(Socket):
 
     async def on_ping(self, message):
         """Called at each heartbeat; the pulse answers all of a second's with one query."""
-        pulse().ping(self, message.id)
+        self.pulse.ping(self, message.id)
 
     async def on_restore(self, message):
         """Called when the page finds that it missed something."""
@@ -158,7 +160,7 @@ class ClassroomConsumer(Socket):
         snapshot = await database_sync_to_async(self._look_up)(session_key)
         self.tutor_running = snapshot.tutor_running
         await self.send_frame(snapshot.encode(class_version=snapshot.class_version))
-        pulse().watch(self)
+        self.pulse.watch(self)
 
     def _look_up(self, session_key) -> messages.ClassroomState:
         if session_key is not None or not hasattr(self, "access"):
@@ -201,14 +203,14 @@ class ClassroomConsumer(Socket):
 
     async def on_ping(self, message):
         """Called at each heartbeat."""
-        pulse().ping(self, message.id)
+        self.pulse.ping(self, message.id)
 
     async def on_restore(self, message):
         """Called when the page finds that it missed something."""
         snapshot = await database_sync_to_async(self._snapshot)()
         self.tutor_running = snapshot.tutor_running
         await self.send_frame(snapshot.encode(in_reply_to=message.id, class_version=snapshot.class_version))
-        pulse().watch(self)
+        self.pulse.watch(self)
 
 
 class TutorConsumer(AsyncConsumer):

@@ -5,6 +5,8 @@ dashboards true and tells queue places. Consumers register here; nothing waits f
 """
 
 import asyncio
+import heapq
+import itertools
 import logging
 import math
 import time
@@ -37,6 +39,13 @@ class Pulse:
     def __init__(self):
         self.readers: set = set()
         self.rooms: set = set()
+        self.flooded: dict[str, float] = {}  # log-in (its key's hash) -> until when it opens no socket (monotonic seconds)
+        self.sending: set = set()  # sockets with a frame on its way to a peer that has not taken it
+        self.waiting: set = set()  # readers with questions in the queue
+        # (monotonic seconds, number, socket): when something can be due for each, the next first. To look at each of
+        # 10,000 every second was 1 % of a core.
+        self._looks: list[tuple[float, int, weakref.ref]] = []
+        self._numbers = itertools.count()
         self._opened: list[presence.Opened] = []
         self._seen: set[UUID] = set()
         self._active: set[UUID] = set()
@@ -57,23 +66,36 @@ class Pulse:
     def opened(self, reader, *, restored: bool) -> None:
         reader.activity = self._activities.setdefault(reader.access.user.pk, Activity())
         self.readers.add(reader)
+        self._look(reader, at=0)
         self._opened.append(presence.Opened(reader.reading_session_id, restored))
         metrics.RETURNED.inc(restored)
 
     def watch(self, room) -> None:
         """Keep a dashboard true from its snapshot on: what changed while that was read is told once more."""
-        self.rooms.add(room)
+        if room not in self.rooms:  # it watches once more after each snapshot
+            self.rooms.add(room)
+            self._look(room, at=0)
         self._tell_again.add(room.classroom_id)
 
     def closed(self, consumer) -> None:
-        self.readers.discard(consumer)
-        self.rooms.discard(consumer)
+        for consumers in (self.readers, self.rooms, self.sending, self.waiting):
+            consumers.discard(consumer)
 
     def heard(self, reader, *, activity: bool) -> None:
         self._seen.add(reader.reading_session_id)
         if activity:
             reader.activity.at = time.monotonic()
             self._active.add(reader.reading_session_id)
+
+    def flooding(self, key_hash: str) -> None:
+        """Let a log-in wait that has flooded: to come back at once would give it a new burst, and cost an arrival."""
+        now = time.monotonic()
+        self.flooded = {log_in: until for log_in, until in self.flooded.items() if until > now}
+        self.flooded[key_hash] = now + settings.DURATIONS.after_flooding
+
+    def look_at_all(self) -> None:
+        """Let the next beat look at every socket, due or not."""
+        self._looks = [(0.0, number, socket) for _, number, socket in self._looks]
 
     def ping(self, consumer, message_id: UUID | None) -> None:
         self._pings.append((consumer, message_id))
@@ -136,11 +158,8 @@ class Pulse:
 
     async def _evict(self) -> None:
         now = time.monotonic()
-        # Two looks at a number for each of 10,000 sockets are 1 ms; asking each of them would be 15.
-        for consumer in [consumer for consumers in (self.readers, self.rooms) for consumer in consumers
-                         if consumer.check_at <= now or consumer.sending_since is not None]:
-            code = consumer.overdue(now)
-            if code:
+        for consumer in (*self._due(now), *self.sending):
+            if code := consumer.overdue(now):
                 consumer.end_soon(code)
         if not (self.readers or self.rooms):
             self._evictions_read_at = now  # nobody is here whom one could concern
@@ -154,6 +173,20 @@ class Pulse:
                 if consumer.is_evicted_by(eviction):
                     consumer.end_soon(eviction.code)
                     break
+
+    def _look(self, consumer, *, at: float) -> None:
+        heapq.heappush(self._looks, (at, next(self._numbers), weakref.ref(consumer)))
+
+    def _due(self, now: float) -> list:
+        """Return the sockets for which something may be due, and note when to look at each again."""
+        due = []
+        while self._looks and self._looks[0][0] <= now:
+            consumer = heapq.heappop(self._looks)[2]()
+            if consumer is not None and not consumer.ended:
+                due.append(consumer)
+        for consumer in due:
+            self._look(consumer, at=consumer.next_due())
+        return due
 
     async def _tell_rooms(self) -> None:
         watched = {room.classroom_id for room in self.rooms}
@@ -220,11 +253,10 @@ class Pulse:
             room.offer(messages.TutorStatus(running=running).encode())
 
     async def _tell_places(self) -> None:
-        waiting = [reader for reader in self.readers if reader.places]
-        if not waiting:
+        if not self.waiting:
             return
         positions = await writer().run(snapshots.queue_positions)
-        for reader in waiting:
+        for reader in list(self.waiting):
             for interruption_id, told in list(reader.places.items()):
                 position = positions.get(interruption_id)
                 if position is None:
@@ -236,6 +268,8 @@ class Pulse:
                     reader.offer(messages.QueuePosition(
                         interruption_id=interruption_id, queue_position=position,
                         processing_estimate=snapshots.estimate(position)).encode())
+            if not reader.places:
+                self.waiting.discard(reader)
 
 
 _pulses: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Pulse]" = weakref.WeakKeyDictionary()

@@ -54,9 +54,9 @@ class Socket(AsyncWebsocketConsumer):
     access: access.Access
     classroom_id: int | None = None
     ended = False
-    last_heard: float  # monotonic seconds, as the next two
-    check_at = 0.0  # nothing of `overdue` can be due before
+    last_heard: float  # monotonic seconds, as the next one
     sending_since: float | None = None  # when the peer was offered what it has not taken yet
+    _snapshots: Bucket | None = None  # made when the first is asked for
     _bad: tuple[float, ...] = ()  # when the last bad messages came
     _offered: frozenset[asyncio.Task] | set[asyncio.Task] = frozenset()
 
@@ -70,6 +70,7 @@ class Socket(AsyncWebsocketConsumer):
         self.channel_name = await self.channel_layer.new_channel()
         self._turn = asyncio.Lock()
         self._task = asyncio.current_task()
+        self.pulse = pulse()
         self.last_heard = time.monotonic()
         message = await receive()  # that it wants to connect
         pushes = asyncio.create_task(self._take_pushes())
@@ -120,6 +121,8 @@ class Socket(AsyncWebsocketConsumer):
             await self.accept()
             return await self.end(NOT_LOGGED_IN)
         await self.accept()
+        if self.pulse.flooded and session_key and self.pulse.flooded.get(access.hashed(session_key), 0) > time.monotonic():
+            return await self.end(FLOODING)
         self._tokens = Bucket(rate=settings.LIMITS.messages_per_second, burst=settings.LIMITS.burst)
         self._flood = Bucket(rate=settings.LIMITS.flood_per_second, burst=settings.LIMITS.flood_burst)
         self.scope["headers"].clear()  # 2 KB that nobody asks for again
@@ -138,7 +141,7 @@ class Socket(AsyncWebsocketConsumer):
     async def disconnect(self, code):
         """Called when the socket is gone. Nothing depends on it: what it would clean up also ends by itself."""
         self.ended = True
-        pulse().closed(self)
+        self.pulse.closed(self)
         for task in self._offered:
             task.cancel()
         layer = get_channel_layer()
@@ -158,7 +161,7 @@ class Socket(AsyncWebsocketConsumer):
             return
         self.ended = True
         metrics.ENDED[str(code)].inc()
-        pulse().closed(self)
+        self.pulse.closed(self)
         try:
             async with asyncio.timeout(settings.DURATIONS.slow_reader):
                 await self.close(code=code)
@@ -183,12 +186,19 @@ class Socket(AsyncWebsocketConsumer):
             self._task.cancel()  # it waits in a send that may never end
 
     def overdue(self, now: float) -> int:
-        """Return the close code that is due at this monotonic time, or 0. Asked when `check_at` has come."""
+        """Return the close code that is due at this monotonic time, or 0."""
         if self.sending_since is not None and now - self.sending_since > settings.DURATIONS.slow_reader:
             return TOO_SLOW
-        silent_at, until = self.last_heard + settings.DURATIONS.heartbeat_timeout, self.logged_in_until()
-        self.check_at = min(silent_at, until)  # both only ever move away
-        return SILENT if now > silent_at else NOT_LOGGED_IN if now > until else 0
+        if now > self._silent_at():
+            return SILENT
+        return NOT_LOGGED_IN if now > self.logged_in_until() else 0
+
+    def next_due(self) -> float:
+        """Return the monotonic time before which nothing is due but what a peer does not take: it only ever grows."""
+        return min(self._silent_at(), self.logged_in_until())
+
+    def _silent_at(self) -> float:
+        return self.last_heard + settings.DURATIONS.heartbeat_timeout
 
     def logged_in_until(self) -> float:
         """Return the monotonic time at which the log-in ends, as things are now."""
@@ -215,12 +225,13 @@ class Socket(AsyncWebsocketConsumer):
             return
         self.last_heard = time.monotonic()
         if not self._flood.take():
+            self.pulse.flooding(self.access.key_hash)
             return await self.end(FLOODING)
         try:
             if text_data is None:
                 raise messages.BadMessage("BINARY_UNSUPPORTED")
             message = messages.parse(text_data, known=self.known)
-            if not self._tokens.take():
+            if not self._tokens.take() or message.type == "RESTORE" and not self._may_have_snapshot():
                 raise messages.BadMessage("RATE_LIMITED", in_reply_to=message.id)
         except messages.BadMessage as bad:
             return await self.refuse(bad)
@@ -237,6 +248,12 @@ class Socket(AsyncWebsocketConsumer):
         except Exception:
             logger.exception("A %s failed.", message.type)
             await self.reply_error("INTERNAL", errors.INTERNAL, to=message.id)
+
+    def _may_have_snapshot(self) -> bool:
+        """Count a snapshot: each costs a hundred times what another message does."""
+        if self._snapshots is None:
+            self._snapshots = Bucket(rate=settings.LIMITS.snapshots_per_second, burst=settings.LIMITS.snapshots_burst)
+        return self._snapshots.take()
 
     def heard(self, message: messages.ClientMessage) -> None:
         """Called with each good message, before its handler."""
@@ -259,11 +276,13 @@ class Socket(AsyncWebsocketConsumer):
             return
         if self.sending_since is None:
             self.sending_since = time.monotonic()
+            self.pulse.sending.add(self)
         try:
             await self.base_send({"type": "websocket.send", "text": frame})
         except OSError:
             self.ended = True  # it has hung up: uvicorn says so here too, before it can be received
         self.sending_since = None
+        self.pulse.sending.discard(self)
 
     def offer(self, *frames: str) -> None:
         """Send frames, in order, without making the caller wait for this peer; one that lets them pile up is closed."""

@@ -102,6 +102,7 @@ async def answer(
             while True:
                 for character in "".join(pieces):
                     await response.delta({"content": character})
+                    await pause(1)
                     await asyncio.sleep(0.01)
         case "huge":
             sentence = "A burrow is a home dug in the ground. "

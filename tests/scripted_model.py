@@ -96,7 +96,7 @@ class ScriptedModel:
     ) -> None:
         self.port = port
         self.delay = delay  # seconds before the first piece
-        self.pace = pace  # seconds between pieces; a drip's is never under 0.01
+        self.pace = pace  # seconds between pieces; a drip takes 0.01 more
         self.send_usage = send_usage
         self.requests: list[ModelRequest] = []
         self.current = 0

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import time
 import unicodedata
 import uuid
 
@@ -10,7 +11,8 @@ import pytest
 from readerai_site.durations import Limits
 from sessions import messages
 from sessions.models import Broadcast, Interruption, ReadingSession, Receipt
-from tests.people import reader, room, stored
+from sessions.pulse import pulse
+from tests.people import Conversation, reader, room, stored
 
 ID = "6f1c7a52-53a3-4a0e-8d5a-0d6f5d1c9a11"
 
@@ -267,6 +269,33 @@ async def test_a_flood_is_cut_off_and_only_it(settings, swift, serving_without_e
                                     {"fromWordIndex": 0} if flooder is a else {})
             assert await flooder.closes() == 4429
         await b.replied(await b.sends("PING"), "PONG")
+
+
+async def test_who_flooded_is_not_let_in_again_at_once(settings, swift, serving_without_engine, alice, bob):
+    settings.LIMITS = dataclasses.replace(Limits(), flood_per_second=1e-6)
+    async with reader(alice) as a:
+        for _ in range(int(Limits().flood_burst) + 1):
+            await a.sends("REPEAT_AUDIO", {"fromWordIndex": 0})
+        assert await a.closes() == 4429
+    path = f"/ws/sessions/{alice.reading_session.pk}/"
+    again = Conversation(alice, path)
+    assert await again.open() and await again.closes() == 4429 and again.heard == []
+    async with reader(bob):  # only that log-in waits
+        (log_in,) = pulse().flooded
+        pulse().flooded[log_in] = time.monotonic()  # its 20 s are over
+        async with reader(alice):
+            pass
+
+
+async def test_snapshots_are_given_out_more_slowly_than_anything_else(settings, swift, serving_without_engine, alice, carol):
+    settings.LIMITS = dataclasses.replace(Limits(), snapshots_per_second=1e-6)
+    for conversation in (reader(alice), room(carol)):
+        async with conversation as asks:
+            for _ in range(5):
+                await asks.replied(await asks.sends("RESTORE"), "SESSION_RESTORED", "CLASSROOM_STATE")
+            refused = await asks.replied(await asks.sends("RESTORE"), "ERROR")
+            assert refused["payload"]["code"] == "RATE_LIMITED"
+            await asks.replied(await asks.sends("PING"), "PONG")
 
 
 def test_the_limits_are_those_of_the_protocol():

@@ -202,7 +202,7 @@ async def test_a_student_away_from_every_tab_is_logged_out(serving_without_engin
         for socket in pulse().readers:
             if socket.access.user == alice.user:
                 socket.activity.at -= quick.session_idle + 1  # as long ago as that
-                socket.check_at = 0
+        pulse().look_at_all()
         await tab.sends("PING")  # a page says this by itself
         assert await a.closes() == await tab.closes() == 4401
         assert (await b.replied(await b.sends("PING"), "PONG"))["type"] == "PONG"

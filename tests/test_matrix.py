@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.urls import URLResolver, get_resolver
 
 from classrooms.models import AttemptCount, Classroom, Enrollment, Passage, Text, TextSource, User
@@ -126,8 +126,16 @@ def outcome(response) -> int | str:
 
 
 def everything() -> list:
-    """Return what stands in the tables that a refused request could have changed."""
-    return [list(table.objects.order_by("pk").values_list()) for table in TABLES]
+    """Return what stands in the tables that a refused request could have changed.
+
+    Asked without the ORM: this happens thousands of times, and was a third of what the matrix took.
+    """
+    with connection.cursor() as cursor:
+        found = []
+        for table in TABLES:
+            cursor.execute(f"SELECT * FROM {table._meta.db_table} ORDER BY {table._meta.pk.column}")
+            found.append(cursor.fetchall())
+        return found
 
 
 def test_every_address_has_its_rows():

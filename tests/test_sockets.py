@@ -150,7 +150,7 @@ async def test_sockets_that_were_not_heard_of_for_a_minute_are_closed_while_othe
         for consumer in (*pulse().readers, *pulse().rooms):
             if getattr(consumer, "reading_session_id", None) != bob.reading_session.pk:
                 consumer.last_heard -= swift.heartbeat_timeout
-                consumer.check_at = 0
+        pulse().look_at_all()
         assert (await a.closes(), await c.closes()) == (4408, 4408)
         await beat(b)
     assert swift.heartbeat_timeout == 60
@@ -190,7 +190,7 @@ async def test_a_socket_that_dies_without_a_word_leaves_nothing_behind(
         settings.DURATIONS = swift
         (dead,) = pulse().readers
         dead.last_heard -= swift.heartbeat_timeout
-        dead.check_at = 0
+        pulse().look_at_all()
         while pulse().readers:
             await beat(c)
     async with reader(alice) as a:

@@ -53,6 +53,7 @@ ROWS = (
 async def of_model_servers(ground: Ground, n: int) -> None:
     """P4: n questions for each row; then the model behaves again and every slot must be free."""
     ground.model.says(*WHOLE.replace(" ", " \0").split("\0"))
+    ground.model.pace = 0.02 * ground.scale  # so that a drip does not reach the longest answer before its deadline
     wanted: dict[str, Row] = {}
     for number, row in enumerate(ROWS):
         tag = f"row {number:02}"

@@ -5,6 +5,7 @@ Each comes back a second after it was cut off, as a broken program would. On SIG
 
 import asyncio
 import json
+import os
 import signal
 import socket
 import sys
@@ -69,6 +70,7 @@ async def again_and_again(kind, *arguments) -> None:
 
 
 async def main() -> None:
+    os.nice(19)  # elsewhere they have machines of their own; here they must not take the processor from those they harm
     plan = json.loads(sys.stdin.readline())
     over = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, over.set)
