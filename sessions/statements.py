@@ -1,6 +1,6 @@
-"""The SQL of a batch: what `writes` reads and stores for many sockets at once, and what a question counts meanwhile.
+"""The SQL of what happens for many sockets at once: a batch of writes, a second's heartbeats.
 
-Written by hand, because this is the hot path: `python -m tests.load.batch` measures it, docs/performance.md has the
+Written by hand, because this is the hot path: `python -m tests.load.cpu` measures it, docs/performance.md has the
 figure beside the ORM's. No statement's text depends on the number of rows, so a database prepares each once. Nothing
 here opens a transaction or decides anything.
 """
@@ -49,6 +49,14 @@ STORE_SESSION = """
     WHERE id = %s"""
 NOTE_SEEN = "UPDATE reading_sessions_readingsession SET last_seen = %s WHERE id IN ({uuids})"
 NOTE_ACTIVE = "UPDATE reading_sessions_readingsession SET last_activity = %s WHERE id IN ({uuids})"
+NOTE_BACK = """
+    UPDATE reading_sessions_readingsession SET status = 'reading', changed_at = %s
+    WHERE status = 'away' AND id IN ({uuids})"""
+READ_VERSIONS = """
+    SELECT s.id, s.version, c.version FROM reading_sessions_readingsession s
+    JOIN classrooms_enrollment e ON e.id = s.enrollment_id
+    JOIN classrooms_classroom c ON c.id = e.classroom_id
+    WHERE s.id IN ({uuids})"""
 READ_RECEIPTS = """
     SELECT reading_session_id, message_id, type, body_hash, reply FROM reading_sessions_receipt
     WHERE (reading_session_id, message_id) IN ({pairs})"""
@@ -132,6 +140,17 @@ def note_seen(ids: Iterable[UUID], *, now: datetime) -> None:
 def note_active(ids: Iterable[UUID], *, now: datetime) -> None:
     """Note that the readers of these sessions did something."""
     _note(NOTE_ACTIVE, ids, now)
+
+
+def note_back(ids: Iterable[UUID], *, now: datetime) -> None:
+    """Note that those of these readers who were away are so no longer."""
+    _note(NOTE_BACK, ids, now)
+
+
+def read_versions(ids: Iterable[UUID]) -> dict[UUID, tuple[int, int]]:
+    """Return {reading session: (its number, its class's number)}."""
+    return {uuid_of(id): (version, class_version) for id, version, class_version in rows(
+        READ_VERSIONS, to_json([id.hex for id in ids]))}
 
 
 def _note(sql: str, ids: Iterable[UUID], now: datetime) -> None:

@@ -41,8 +41,7 @@ def record(*, opened: Iterable[Opened], seen: set[UUID], active: set[UUID]) -> N
             _update(rows, arrived, connected_at=now, last_seen=now, changed_at=now)
         statements.note_seen(seen - arrived, now=now)
         statements.note_active(active, now=now)
-        if seen | active | arrived:
-            _update(rows.filter(status=Status.AWAY), seen | active | arrived, status=Status.READING, changed_at=now)
+        statements.note_back(seen | active | arrived, now=now)
         rows.filter(status=Status.READING, last_seen__lt=now - timedelta(seconds=settings.DURATIONS.away)).update(
             status=Status.AWAY, changed_at=now)
 
@@ -56,9 +55,7 @@ def _update(rows, ids: set[UUID], **values) -> None:
 
 def session_versions(ids: Iterable[UUID]) -> dict[UUID, tuple[int, int]]:
     """Return {reading session: (version, its class's version)}."""
-    rows = ReadingSession.objects.filter(pk__in=list(ids)).values_list(
-        "pk", "version", "enrollment__classroom__version")
-    return {pk: (version, class_version) for pk, version, class_version in rows}
+    return statements.read_versions(ids)
 
 
 def class_versions(ids: Iterable[int]) -> dict[int, int]:

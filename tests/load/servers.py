@@ -34,6 +34,7 @@ UVICORN = ("{python}", "-m", "uvicorn", "--port", "{port}", "--log-level", "warn
 OURS_ON_UVICORN = (*UVICORN, "--no-proxy-headers", "--ws", "readerai_site.uvicorn_protocol:WebSocketProtocol",
                    "--ws-ping-interval", "0", "--ws-max-size", "65536", "--ws-per-message-deflate", "false",
                    "readerai_site.asgi:application")
+WORKER = (sys.executable, "manage.py", "runworker", "tutor")  # on the generator's core, as Redis and PostgreSQL are
 NODE_PACKAGES = ("ws", "ioredis")
 
 
@@ -63,6 +64,8 @@ SERVERS = [
     _ours("uvicorn", "ours, uvicorn", OURS_ON_UVICORN),
     _ours("scaled", "ours, uvicorn, PostgreSQL and Redis", OURS_ON_UVICORN, needs=frozenset({"redis", "postgresql"})),
     _ours("engine", "ours, uvicorn, engine on", OURS_ON_UVICORN, engine=True, needs=frozenset({"model"})),
+    _ours("worker", "ours, uvicorn, PostgreSQL and Redis, a worker beside it", OURS_ON_UVICORN,
+          needs=frozenset({"redis", "postgresql", "model"})),
     Server("seed", "seed's design, FastAPI", (*UVICORN, "tests.load.seed_app:app"), needs=frozenset({"redis", "fastapi"})),
     Server("seed-gc", "… with our garbage collection", (*UVICORN, "tests.load.seed_app:app"),
            needs=frozenset({"redis", "fastapi"}), environment={"SEED_GC_TUNED": "1"}),
@@ -164,6 +167,9 @@ def running(server: Server, *, folder: Path, school: dict, cores: Cores) -> Iter
         if model:
             extra |= {"OPENAI_BASE_URL": f"http://127.0.0.1:{model}/v1", "OPENAI_API_KEY": "none",
                       "TUTOR_PROVIDER": "openai", "LLM_MAX_CONCURRENT": "500"}
+        if server.is_ours and {"postgresql", "model"} <= server.needs:
+            stack.enter_context(_process(WORKER, cores={cores.generator} if cores.server else None, cwd=ROOT,
+                                         env=environment(folder, **extra), stdout=subprocess.DEVNULL))
         port = free_port()
         log = folder / "server.log"
         process = stack.enter_context(_process(
