@@ -35,6 +35,11 @@ __all__ = ["Batch", "DatabaseThread", "ReceiptKey", "Reply", "Write", "Writer", 
 
 logger = logging.getLogger(__name__)
 
+# Seconds in which others may join the next batch, once the last one had company. A batch that starts with the first
+# frame of many holds one write, and costs the others, who are being read meanwhile, more than it saves that one.
+GATHERING = 0.004
+COMPANY = 3
+
 Frame = str | Callable[[], str]  # a text frame, or what makes it if somebody is there to hear it
 
 
@@ -236,6 +241,7 @@ class Writer:
         self._thread = DatabaseThread("writer")
         self._waiting: deque[tuple[Write, asyncio.Future]] = deque()
         self._task: asyncio.Task | None = None
+        self._last = 0  # how many writes the last batch had
         self.committed = 0
         self.batches = 0
 
@@ -252,6 +258,8 @@ class Writer:
 
     async def _drain(self) -> None:
         while self._waiting:
+            if COMPANY <= self._last and len(self._waiting) < self._last:
+                await asyncio.sleep(GATHERING)
             taken = [self._waiting.popleft() for _ in range(min(settings.LIMITS.batch, len(self._waiting)))]
             started = time.perf_counter()
             try:
@@ -259,6 +267,7 @@ class Writer:
             except Exception as error:  # the thread itself failed: no connection to be had, for one
                 outcomes, batch = [error] * len(taken), None
             self.batches += 1
+            self._last = len(taken)
             self.committed += len(taken)
             metrics.BATCH_WRITES.observe(len(taken))
             metrics.BATCH_SECONDS.observe(time.perf_counter() - started)
