@@ -23,6 +23,11 @@ from zope.interface import implementer
 SERVICE_RESTART = 1012
 # Messages of one socket that may wait for the application before its transport stops reading.
 INPUT_MESSAGES = 32
+# Bytes read at once. Autobahn parses all of them before anybody else has a turn, and 64 KB hold a thousand small messages:
+# a tenth of a second for each reading of each client that floods.
+READ_BYTES = 4096
+# What a peer may still say after our close frame, which crosses with its last words; beyond that it is cut off.
+LAST_BYTES = 16 * 1024
 # Beside an uploaded file a form holds fields and separators.
 FORM_BYTES = 1024 * 1024
 # A body that is too large is read and thrown away, so that the browser sees the 413; up to here.
@@ -108,6 +113,7 @@ class WebSocketProtocol(daphne.ws_protocol.WebSocketProtocol):
     writable: asyncio.Event | None = None
     progress: tuple[int, float] | None = None
     holds: frozenset[str] = frozenset()
+    last_bytes = 0
     request: Any = None
 
     # ---------------------------------------------------------------- called by Twisted and autobahn
@@ -117,7 +123,17 @@ class WebSocketProtocol(daphne.ws_protocol.WebSocketProtocol):
         self.server = self.factory.server_class
         self.transport.unregisterProducer()
         self.transport.registerProducer(self, True)
+        self.transport.bufferSize = READ_BYTES
         super().connectionMade()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Called with what the peer sent."""
+        if self.is_closing:
+            self.last_bytes += len(data)
+            if self.last_bytes > LAST_BYTES:
+                self.transport.abortConnection()
+                return
+        super().dataReceived(data)
 
     def onConnect(self, request: Any) -> Any:
         """Called with the handshake request; the answer comes when the application accepts or refuses."""

@@ -1,8 +1,9 @@
-"""uvicorn's WebSocket protocol, with a shorter way out for text frames.
+"""uvicorn's WebSocket protocol, with a shorter way out for text frames and no long turns for those who flood.
 
-`uvicorn --ws readerai_site.uvicorn_protocol:WebSocketProtocol` uses it; without it everything works as well. Each
-question is answered by two frames, and what uvicorn and websockets make of a frame before it is written was a tenth of
-the question. It changes nothing else and decides nothing.
+`uvicorn --ws readerai_site.uvicorn_protocol:WebSocketProtocol` uses it; without it everything works, for clients that
+behave as well. Each question is answered by two frames, and what uvicorn and websockets make of a frame before it is
+written was a tenth of the question. What has been read is parsed a piece at a time, and no further than the application
+follows: uvicorn parses all of up to 256 KB, some thousand messages, before anybody else has a turn. It decides nothing.
 """
 
 import struct
@@ -11,17 +12,56 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.protocol import State
 
 TEXT = 0x81  # a whole message in one frame
+PIECE = 4096  # bytes parsed at once
+INPUT_MESSAGES = 32  # messages of one socket that may wait for the application before more is parsed
+LAST_BYTES = 16 * 1024  # what a peer may still say after our close frame; beyond that it is cut off
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """One socket."""
+
+    unparsed = b""
+    last_bytes = 0
+
+    def data_received(self, data):
+        """Called with what the peer sent."""
+        if len(data) <= PIECE and not self.unparsed and not self.close_sent:
+            return super().data_received(data)
+        self.unparsed += data
+        self.parse()
+
+    def connection_lost(self, exc):
+        """Called at the very end."""
+        self.unparsed = b""
+        super().connection_lost(exc)
+
+    async def receive(self):
+        """Called when the application wants the next message."""
+        message = await super().receive()
+        if self.unparsed:
+            self.parse()
+        return message
+
+    def parse(self):
+        """Parse what was read, as far as the application follows; after our close frame, as far as last words may go."""
+        while self.unparsed and (self.close_sent or self.queue.qsize() < INPUT_MESSAGES):
+            if self.close_sent:
+                self.last_bytes += PIECE
+                if self.last_bytes > LAST_BYTES:
+                    self.unparsed = b""
+                    return self.transport.abort()
+            piece, self.unparsed = self.unparsed[:PIECE], self.unparsed[PIECE:]
+            super().data_received(piece)
 
     async def send(self, message):
         """Called when the application sends. All but text on an open, plain, writable connection is uvicorn's."""
         text = message.get("text") if message["type"] == "websocket.send" else None
         if (text is None or not self.writable.is_set() or self.close_sent or self.disconnected
                 or self.conn.state is not State.OPEN or self.conn.extensions):
-            return await super().send(message)
+            await super().send(message)
+            if self.unparsed:
+                self.parse()
+            return
         payload = text.encode()
         size = len(payload)
         if size < 126:

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from websockets.exceptions import ConnectionClosedError
 
-from readerai_site.connections import WebSocketProtocol
+from readerai_site.connections import LAST_BYTES, WebSocketProtocol
 from tests.served import PATIENCE, assert_echoes, serving
 
 UPGRADE = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
@@ -75,6 +75,16 @@ async def test_a_flood_of_input_waits_outside(tmp_path):
         await assert_echoes(alice)
         assert await served.memory() - before < 20_000
         mallory.transport.abort()
+
+
+async def test_who_talks_on_after_the_close_frame_is_cut_off(tmp_path):
+    async with serving(tmp_path) as served, served.socket() as alice:
+        mallory = await asyncio.to_thread(deaf_socket, served.port, "/returns")
+        with pytest.raises(ConnectionError):  # five seconds would be waited for our own close frame, and all of this read
+            while True:
+                await asyncio.to_thread(mallory.sendall, b"\x81\x81\0\0\0\0x" * (LAST_BYTES // 7))
+        mallory.close()
+        await assert_echoes(alice)
 
 
 @pytest.mark.parametrize("path", ["/echo", "/deaf"])

@@ -8,7 +8,7 @@ import uvicorn
 import websockets
 from websockets.exceptions import ConnectionClosed
 
-from readerai_site.uvicorn_protocol import WebSocketProtocol
+from readerai_site.uvicorn_protocol import INPUT_MESSAGES, LAST_BYTES, PIECE, WebSocketProtocol
 
 PATIENCE = 5
 
@@ -82,3 +82,51 @@ async def test_what_is_said_after_the_peer_has_left_is_refused_as_ever():
         async with websockets.connect(address):
             pass
         assert isinstance(await refused, OSError)
+
+
+async def test_a_flood_is_parsed_no_further_than_the_application_follows():
+    lengths, taken, backlog = ([1, 0, 3, 70] * 1_000 + [30_000]) * 4, [], []
+    begin = asyncio.Event()
+
+    async def takes_its_time(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        await begin.wait()
+        while (message := await receive())["type"] == "websocket.receive":
+            taken.append(len(message["text"]))
+            backlog.append(receive.__self__.queue.qsize())
+            if len(taken) == len(lengths):
+                await send({"type": "websocket.close"})
+
+    async with serving(takes_its_time) as address, asyncio.timeout(4 * PATIENCE):
+        async with websockets.connect(address, compression=None) as socket:
+            sending = asyncio.create_task(_send_all(socket, lengths))
+            await asyncio.sleep(0)  # its first messages are on their way
+            begin.set()
+            await socket.wait_closed()
+            await sending
+    assert taken == lengths
+    assert max(backlog) < INPUT_MESSAGES + PIECE // 6
+
+
+async def _send_all(socket, lengths):
+    for length in lengths:
+        await socket.send("x" * length)
+
+
+async def test_who_talks_on_after_the_close_frame_is_cut_off():
+    async def closes(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close", "code": 4429})
+
+    async with serving(closes) as address, asyncio.timeout(PATIENCE):
+        port = int(address.rpartition(":")[2])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n")
+        await reader.readuntil(b"\x88\x02" + (4429).to_bytes(2, "big"))
+        with pytest.raises(ConnectionError):
+            while True:  # ten seconds would be waited for our own close frame, and all of this read
+                writer.write(b"\x81\x81\0\0\0\0x" * (LAST_BYTES // 7))
+                await writer.drain()
