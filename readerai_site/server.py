@@ -28,7 +28,7 @@ from twisted.logger import (
 )
 
 from readerai_site.connections import HTTPFactory, WebSocketProtocol
-from readerai_site.embedded import EmbeddedEngine, exit_at_once, tune_garbage_collection
+from readerai_site.embedded import EmbeddedEngine, exit_at_once, tune_interpreter
 
 logger = logging.getLogger(__name__)
 access_logger = logging.getLogger("readerai.access")
@@ -115,7 +115,7 @@ class Server(daphne.server.Server):
             listener.close()  # the reactor has its own copy; a second one would keep the port open
         reactor.callLater(2, self.timeout_checker)
         reactor.callLater(settings.DURATIONS.slow_reader / 5, self._check_watched)
-        tune_garbage_collection()
+        tune_interpreter()
         self.ready_callable()
 
     def _terminate(self) -> None:

@@ -158,9 +158,11 @@ class Pulse:
 
     async def _evict(self) -> None:
         now = time.monotonic()
-        for consumer in (*self._due(now), *self.sending):
+        for consumer in self._due(now):
             if code := consumer.overdue(now):
                 consumer.end_soon(code)
+        for consumer in list(self.sending):
+            consumer.end_if_stuck(now)
         if not (self.readers or self.rooms):
             self._evictions_read_at = now  # nobody is here whom one could concern
             return

@@ -187,14 +187,17 @@ class Socket(AsyncWebsocketConsumer):
 
     def overdue(self, now: float) -> int:
         """Return the close code that is due at this monotonic time, or 0."""
-        if self.sending_since is not None and now - self.sending_since > settings.DURATIONS.slow_reader:
-            return TOO_SLOW
         if now > self._silent_at():
             return SILENT
         return NOT_LOGGED_IN if now > self.logged_in_until() else 0
 
+    def end_if_stuck(self, now: float) -> None:
+        """Give up a peer that has not taken what it was offered too long ago, be it the first snapshot."""
+        if self.sending_since is not None and now - self.sending_since > settings.DURATIONS.slow_reader:
+            self.end_soon(TOO_SLOW)
+
     def next_due(self) -> float:
-        """Return the monotonic time before which nothing is due but what a peer does not take: it only ever grows."""
+        """Return the monotonic time before which nothing is due: it only ever grows."""
         return min(self._silent_at(), self.logged_in_until())
 
     def _silent_at(self) -> float:

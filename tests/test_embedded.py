@@ -38,7 +38,7 @@ class Background:
 def site(monkeypatch):
     """An application that answers with its scope's type, wrapped; the lock is another test's business."""
     monkeypatch.setattr(process_lock, "acquire", lambda: None)
-    monkeypatch.setattr(embedded, "tune_garbage_collection", lambda: None)
+    monkeypatch.setattr(embedded, "tune_interpreter", lambda: None)
 
     class Site:
         def __init__(self):

@@ -1,5 +1,6 @@
 """A student's socket from its opening on: the snapshot, heartbeats, presence, and which doors stay shut."""
 
+import asyncio
 import dataclasses
 import uuid
 from datetime import timedelta
@@ -8,10 +9,11 @@ import pytest
 
 from classrooms import database
 from classrooms.services.texts import create_text
+from readerai_site.asgi import application
 from sessions.models import ConnectionLog, Interruption, ReadingSession
 from sessions.pulse import pulse
 from sessions.services import presence, reading
-from tests.people import Conversation, beat, reader, room, stored
+from tests.people import PATIENCE, Conversation, beat, reader, room, stored
 
 
 async def test_the_first_message_is_the_whole_state_of_a_new_reading(serving_without_engine, alice, story):
@@ -154,6 +156,24 @@ async def test_sockets_that_were_not_heard_of_for_a_minute_are_closed_while_othe
         assert (await a.closes(), await c.closes()) == (4408, 4408)
         await beat(b)
     assert swift.heartbeat_timeout == 60
+
+
+async def test_who_takes_not_even_the_first_snapshot_is_given_up(
+        settings, swift, serving_without_engine, alice, bob, caplog):
+    async def to_a_peer_that_takes_nothing(scope, receive, send):
+        async def offer(message):
+            await (asyncio.Event().wait() if message["type"] == "websocket.send" else send(message))
+
+        await application(scope, receive, offer)
+
+    settings.DURATIONS = dataclasses.replace(swift, slow_reader=0.1)
+    deaf = Conversation(alice, f"/ws/sessions/{alice.reading_session.pk}/", application=to_a_peer_that_takes_nothing)
+    assert await deaf.open() and await deaf.closes() == 4409
+    async with asyncio.timeout(PATIENCE):
+        await asyncio.wait([deaf.socket.future])
+    async with reader(bob) as b:
+        await beat(b)
+    assert not pulse().sending and not caplog.records
 
 
 async def test_a_quiet_reader_with_a_heartbeat_is_reading_and_one_without_is_away(serving_without_engine, alice, bob):
