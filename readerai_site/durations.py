@@ -68,7 +68,7 @@ class Limits:
     flood_per_second: float = 150.0  # beyond the burst; 200 a second are cut off within a second
     flood_burst: float = 60.0
     snapshots_per_second: float = 0.5  # a page asks when it has missed something, one at a time
-    snapshots_burst: float = 5.0
+    snapshots_burst: float = 2.0
     questions_per_minute: int = 6
     questions_per_day: int = 60
     bad_messages: int = 5

@@ -291,7 +291,7 @@ async def test_snapshots_are_given_out_more_slowly_than_anything_else(settings, 
     settings.LIMITS = dataclasses.replace(Limits(), snapshots_per_second=1e-6)
     for conversation in (reader(alice), room(carol)):
         async with conversation as asks:
-            for _ in range(5):
+            for _ in range(int(Limits().snapshots_burst)):
                 await asks.replied(await asks.sends("RESTORE"), "SESSION_RESTORED", "CLASSROOM_STATE")
             refused = await asks.replied(await asks.sends("RESTORE"), "ERROR")
             assert refused["payload"]["code"] == "RATE_LIMITED"
