@@ -89,8 +89,9 @@ READ_BROADCASTS = f"""
     SELECT {BROADCAST.sql} FROM reading_sessions_broadcast b WHERE b.classroom_id = %s ORDER BY b.version DESC LIMIT %s"""
 FIND_EVICTION = "SELECT 1 FROM reading_sessions_eviction WHERE created_at > %s LIMIT 1"
 READ_PLACES = """
-    SELECT i.id, (SELECT count(*) FROM reading_sessions_interruption q
-                  WHERE q.state = 'queued' AND q.created_at <= i.created_at)
+    SELECT i.id, (SELECT count(*) FROM (
+        SELECT 1 FROM reading_sessions_interruption q
+        WHERE q.state = 'queued' AND q.created_at <= i.created_at LIMIT %s) AS before)
     FROM reading_sessions_interruption i WHERE i.state = 'queued' AND i.id IN ({uuids})"""
 
 
@@ -133,6 +134,7 @@ def is_anyone_evicted(since: datetime) -> bool:
     return bool(rows(FIND_EVICTION, moment()(since)))
 
 
-def read_places(interruption_ids: Iterable[UUID]) -> dict[UUID, int]:
-    """Return {interruption: its place in the tutor's queue, from 1} of those that wait."""
-    return {uuid_of(id): place for id, place in rows(READ_PLACES, to_json([id.hex for id in interruption_ids]))}
+def read_places(interruption_ids: Iterable[UUID], *, furthest: int) -> dict[UUID, int]:
+    """Return {interruption: its place in the tutor's queue, from 1} of those that wait; `furthest` for all behind it."""
+    found = rows(READ_PLACES, furthest, to_json([id.hex for id in interruption_ids]))
+    return {uuid_of(id): place for id, place in found}

@@ -136,9 +136,10 @@ def queue_positions() -> dict:
 
 
 def positions_of(questions: Iterable[Interruption]) -> dict:
-    """Return {interruption id: estimated place from 1} of those that wait; if none does, no database is asked."""
+    """Return {interruption id: estimated place from 1, `PLACES_TOLD` for all behind that} of those that wait; if none
+    does, no database is asked."""
     waiting = [row.pk for row in questions if row.state == State.QUEUED]
-    return arrivals.read_places(waiting) if waiting else {}
+    return arrivals.read_places(waiting, furthest=PLACES_TOLD) if waiting else {}
 
 
 def session_restored(reading_session: ReadingSession) -> messages.SessionRestored:

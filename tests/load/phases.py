@@ -271,5 +271,6 @@ async def come_back(load):
     load.percentiles("return", waits)
 
 
-PHASES = [warm_up, arrive, idle, heartbeats, one_at_a_time, progress, broadcast, broadcast_to_many, open_loop, closed_loop,
-          streams, come_back]
+# All come back before questions pile up, which nobody answers where the engine is off.
+PHASES = [warm_up, arrive, idle, heartbeats, one_at_a_time, progress, broadcast, broadcast_to_many, come_back, open_loop,
+          closed_loop, streams]
