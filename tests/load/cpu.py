@@ -1,11 +1,12 @@
-"""Processor time of a question, of an arrival and of a heartbeat, without a server or a network around them.
+"""Processor time of a question, an arrival and a reading page, without a server or a network around them.
 
     python -m tests.load.cpu [--students 500] [--rounds 20] [--profile batch]
 
 Processor time hardly depends on what else a machine does, so this is what to look at while making something
 faster; `bench` is what counts in the end. Three ways to look at a question: `batch` is the transaction alone, with 64
 questions in it and with one; `question` is all that the application does, from the text frame to the two it answers;
-`arrival` is a socket's opening up to its snapshot. `--profile` runs one of them under cProfile instead.
+`arrival` is a socket's opening up to its snapshot; `page` is a reader's page through Django's whole stack. `--profile` runs one
+of them under cProfile instead.
 """
 
 import argparse
@@ -30,7 +31,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.load.cpu", description=main.__doc__)
     parser.add_argument("--students", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=20, help="times that everybody does it; the median counts")
-    parser.add_argument("--profile", choices=["batch", "question", "arrival"], help="profile this and measure nothing")
+    parser.add_argument("--profile", choices=["arrival", "page", "batch", "question"],
+                        help="profile this and measure nothing")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_FOLDER")) as folder:
         os.environ |= {"DATA_DIR": folder, "LIMITS_SCALE": "100000", "LOG_LEVEL": "WARNING"}
@@ -46,7 +48,7 @@ async def measure(people: dict, options: argparse.Namespace) -> None:
 
     school = School(people)
     kinds: dict[str, Callable[[], Awaitable[int]]] = {
-        "arrival": school.arrivals, "batch": school.batches, "question": school.questions}
+        "arrival": school.arrivals, "page": school.pages, "batch": school.batches, "question": school.questions}
     if options.profile:
         await kinds[options.profile]()
         with cProfile.Profile() as profile:
@@ -146,6 +148,19 @@ class School:
             await self.arrivals()
         await self._each(lambda reader: reader.ask(), self._readers)
         return len(self._readers)
+
+    def _get_pages(self) -> int:
+        from django.test import Client
+
+        people = self._people[:50]
+        for person in people:
+            client = Client(headers={"host": "127.0.0.1"})
+            client.cookies["sessionid"] = person["cookie"]
+            assert client.get(person["page"]).status_code == 200
+        return len(people)
+
+    async def pages(self) -> int:
+        return await asyncio.to_thread(self._get_pages)
 
     async def arrivals(self) -> int:
         await self.leave()
