@@ -2,11 +2,11 @@
 
     python -m tests.load.cpu [--students 500] [--rounds 20] [--profile batch]
 
-Processor time hardly depends on what else a machine does, so this is what to look at while making something
-faster; `bench` is what counts in the end. Three ways to look at a question: `batch` is the transaction alone, with 64
-questions in it and with one; `question` is all that the application does, from the text frame to the two it answers;
-`arrival` is a socket's opening up to its snapshot; `page` is a reader's page through Django's whole stack. `--profile` runs one
-of them under cProfile instead.
+Processor time depends less than any other on what else a machine does (with both cores busy it is up to four times as much),
+so this is what to look at while making something faster; `bench` is what counts in the end. `batch` is a question's
+transaction alone, with 64 questions in it and with one; `question` is all that the application does, from the text frame to
+the two it answers; `arrival` is a socket's opening up to its snapshot; `page` is a reader's page through all of Django.
+`--profile` runs one of them under cProfile instead.
 """
 
 import argparse
