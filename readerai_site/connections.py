@@ -23,9 +23,9 @@ from zope.interface import implementer
 SERVICE_RESTART = 1012
 # Messages of one socket that may wait for the application before its transport stops reading.
 INPUT_MESSAGES = 32
-# Bytes read at once. Autobahn parses all of them before anybody else has a turn, and 64 KB hold a thousand small messages:
-# a tenth of a second for each reading of each client that floods.
-READ_BYTES = 4096
+# Bytes parsed at once. Autobahn would parse all that was read before anybody else has a turn, and 64 KB hold a thousand
+# small messages: a tenth of a second for each reading of each client that floods.
+PIECE = 4096
 # What a peer may still say after our close frame, which crosses with its last words; beyond that it is cut off.
 LAST_BYTES = 16 * 1024
 # Beside an uploaded file a form holds fields and separators.
@@ -113,6 +113,7 @@ class WebSocketProtocol(daphne.ws_protocol.WebSocketProtocol):
     writable: asyncio.Event | None = None
     progress: tuple[int, float] | None = None
     holds: frozenset[str] = frozenset()
+    unparsed = b""
     last_bytes = 0
     request: Any = None
 
@@ -123,17 +124,24 @@ class WebSocketProtocol(daphne.ws_protocol.WebSocketProtocol):
         self.server = self.factory.server_class
         self.transport.unregisterProducer()
         self.transport.registerProducer(self, True)
-        self.transport.bufferSize = READ_BYTES
         super().connectionMade()
 
     def dataReceived(self, data: bytes) -> None:
         """Called with what the peer sent."""
-        if self.is_closing:
-            self.last_bytes += len(data)
-            if self.last_bytes > LAST_BYTES:
-                self.transport.abortConnection()
-                return
-        super().dataReceived(data)
+        self.unparsed += data
+        self.parse()
+
+    def parse(self) -> None:
+        """Parse what was read, as far as the application follows; after a close frame, as far as last words may go."""
+        while self.unparsed and (self.is_closing or not self.holds):
+            piece, self.unparsed = self.unparsed[:PIECE], self.unparsed[PIECE:]
+            if self.is_closing:
+                self.last_bytes += len(piece)
+                if self.last_bytes > LAST_BYTES:
+                    self.unparsed = b""
+                    self.transport.abortConnection()
+                    return
+            super().dataReceived(piece)
 
     def onConnect(self, request: Any) -> Any:
         """Called with the handshake request; the answer comes when the application accepts or refuses."""
@@ -144,7 +152,7 @@ class WebSocketProtocol(daphne.ws_protocol.WebSocketProtocol):
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         """Called for each whole message; a socket far ahead of its application is not read further."""
         super().onMessage(payload, isBinary)
-        if self.application_queue.qsize() >= INPUT_MESSAGES:
+        if self.application_queue.qsize() >= INPUT_MESSAGES and not self.is_closing:
             self.hold("input")
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
@@ -155,6 +163,7 @@ class WebSocketProtocol(daphne.ws_protocol.WebSocketProtocol):
 
     def connectionLost(self, reason: Any = connectionDone) -> None:
         """Called by Twisted at the very end; autobahn's two events hold the protocol, so they go."""
+        self.unparsed = b""
         super().connectionLost(reason)
         self.is_open = self.is_closed = None
 
@@ -202,10 +211,10 @@ class WebSocketProtocol(daphne.ws_protocol.WebSocketProtocol):
 
     def serverClose(self, code: int | None = None) -> None:
         """Close with any code of the protocol; `sendClose` would raise on 1001, 1011, 1012 and 1013."""
-        for reason in tuple(self.holds):
-            self.release(reason)  # the peer's close frame must be read
         if self.state == self.STATE_OPEN:
             self.sendCloseFrame(code=1000 if code is None else code)
+        for reason in tuple(self.holds):
+            self.release(reason)  # the peer's close frame must be read
 
     def abandon(self) -> None:
         """End a socket whose application has returned: nobody would ever take what it sends."""
@@ -259,3 +268,4 @@ class WebSocketProtocol(daphne.ws_protocol.WebSocketProtocol):
         self.holds -= {reason}
         if not self.holds:
             self.transport.resumeProducing()
+            self.parse()

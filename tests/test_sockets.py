@@ -9,11 +9,10 @@ import pytest
 
 from classrooms import database
 from classrooms.services.texts import create_text
-from readerai_site.asgi import application
 from sessions.models import ConnectionLog, Interruption, ReadingSession
 from sessions.pulse import pulse
 from sessions.services import presence, reading
-from tests.people import PATIENCE, Conversation, beat, reader, room, stored
+from tests.people import PATIENCE, Conversation, application, beat, reader, room, stored
 
 
 async def test_the_first_message_is_the_whole_state_of_a_new_reading(serving_without_engine, alice, story):

@@ -117,20 +117,25 @@ export class Place {
     this.timer = null;
     if (!this.isDirty || !this.socket.isLive) return;
     this.rev += 1;
+    this.#say();
+    this.isDirty = false;
+    this.lastSent = Date.now();
+  }
+
+  #leave() {
+    this.#send();
+    // The time spent here counts even without a step. Without a new number it moves nobody: another tab may be further on.
+    if (this.activeSeconds > 0 && this.socket.isLive) this.#say();
+  }
+
+  #say() {
     this.socket.send("READING_PROGRESS", {
       wordIndex: this.wordIndex,
       rev: this.rev,
       activeSeconds: this.activeSeconds,
       revision: this.config.revision,
     });
-    this.isDirty = false;
     this.activeSeconds = 0;
-    this.lastSent = Date.now();
-  }
-
-  #leave() {
-    if (this.activeSeconds > 0) this.isDirty = true; // the time spent here counts, even without a step
-    this.#send();
   }
 
   #countSecond() {

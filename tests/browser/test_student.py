@@ -107,6 +107,21 @@ def test_two_tabs_never_move_each_other_back(reads, opens, school, site):
     assert site.clerk.place(school.alice) == first
 
 
+def test_a_tab_in_which_time_was_spent_moves_nobody_back_when_it_is_left(reads, opens, school, site):
+    alice = reads(school.alice)
+    tab = opens.another_tab(alice.page.context)
+    tab.clock.install()
+    other = ReadingPage(tab).open(school.alice.path)
+    first = alice.first_word_of(2)
+    with other.hearing("PROGRESS_SAVED", wordIndex=first):
+        alice.turn_to(2)
+    tab.bring_to_front()
+    tab.clock.run_for(5_000)  # its reader looks at the page
+    tab.reload()
+    other.is_live()
+    assert site.clerk.place(school.alice) == first
+
+
 def test_my_questions_lists_them_and_leads_back(reads, school, model):
     model.says_for("What is herring?", "A small silver fish.")
     alice = reads(school.alice)
