@@ -20,14 +20,9 @@ from twisted.internet.protocol import connectionDone
 from twisted.web import http
 from zope.interface import implementer
 
+from readerai_site.durations import INPUT_MESSAGES, LAST_BYTES, PIECE
+
 SERVICE_RESTART = 1012
-# Messages of one socket that may wait for the application before its transport stops reading.
-INPUT_MESSAGES = 32
-# Bytes parsed at once. Autobahn would parse all that was read before anybody else has a turn, and 64 KB hold a thousand
-# small messages: a tenth of a second for each reading of each client that floods.
-PIECE = 4096
-# What a peer may still say after our close frame, which crosses with its last words; beyond that it is cut off.
-LAST_BYTES = 16 * 1024
 # Beside an uploaded file a form holds fields and separators.
 FORM_BYTES = 1024 * 1024
 # A body that is too large is read and thrown away, so that the browser sees the 413; up to here.

@@ -61,6 +61,14 @@ KEPT = {"layer": 2.0, "slow_reader": 2.0, "heartbeat_timeout": 10.0, "handshake"
         "session_idle": 900.0, "session_absolute": 3600.0}
 
 
+# What a server holds of one socket, whichever server it is (`connections`, `uvicorn_protocol`).
+INPUT_MESSAGES = 32  # messages that may wait for the application before no more is parsed, nor read
+# Bytes parsed at once. Servers parse all that was read before anybody else has a turn, and 64 KB hold a thousand small
+# messages: a tenth of a second for each reading of each client that floods.
+PIECE = 4096
+LAST_BYTES = 16 * 1024  # what a peer may still say after our close frame, which crosses with its last words
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     messages_per_second: float = 20.0
@@ -91,6 +99,5 @@ class Limits:
     def relaxed(self, factor: float) -> "Limits":
         """Return the same limits, those on what one reader may send each times `factor`; guesses stay as rare."""
         asked = ("messages_per_second", "burst", "flood_per_second", "flood_burst", "snapshots_per_second",
-                 "snapshots_burst", "questions_per_minute",
-                 "questions_per_day")
+                 "snapshots_burst", "questions_per_minute", "questions_per_day")
         return replace(self, **{name: type(getattr(self, name))(getattr(self, name) * factor) for name in asked})

@@ -11,10 +11,9 @@ import struct
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.protocol import State
 
+from readerai_site.durations import INPUT_MESSAGES, LAST_BYTES, PIECE
+
 TEXT = 0x81  # a whole message in one frame
-PIECE = 4096  # bytes parsed at once
-INPUT_MESSAGES = 32  # messages of one socket that may wait for the application before more is parsed
-LAST_BYTES = 16 * 1024  # what a peer may still say after our close frame; beyond that it is cut off
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
@@ -45,12 +44,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def parse(self):
         """Parse what was read, as far as the application follows; after our close frame, as far as last words may go."""
         while self.unparsed and (self.close_sent or self.queue.qsize() < INPUT_MESSAGES):
+            piece, self.unparsed = self.unparsed[:PIECE], self.unparsed[PIECE:]
             if self.close_sent:
-                self.last_bytes += PIECE
+                self.last_bytes += len(piece)
                 if self.last_bytes > LAST_BYTES:
                     self.unparsed = b""
                     return self.transport.abort()
-            piece, self.unparsed = self.unparsed[:PIECE], self.unparsed[PIECE:]
             super().data_received(piece)
 
     async def send(self, message):

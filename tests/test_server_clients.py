@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import pytest
 from websockets.exceptions import ConnectionClosedError
 
-from readerai_site.connections import LAST_BYTES, WebSocketProtocol
+from readerai_site.connections import WebSocketProtocol
+from readerai_site.durations import LAST_BYTES
 from tests.served import PATIENCE, assert_echoes, serving
 
 UPGRADE = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",

@@ -8,7 +8,8 @@ import uvicorn
 import websockets
 from websockets.exceptions import ConnectionClosed
 
-from readerai_site.uvicorn_protocol import INPUT_MESSAGES, LAST_BYTES, PIECE, WebSocketProtocol
+from readerai_site.durations import INPUT_MESSAGES, LAST_BYTES, PIECE
+from readerai_site.uvicorn_protocol import WebSocketProtocol
 
 PATIENCE = 5
 
