@@ -31,3 +31,14 @@ def now() -> datetime:
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         return cursor.fetchone()[0]
+
+
+def is_lost(held) -> bool:
+    """True when `held`, what this thread's `connection.connection` was, is of no more use: all are lost in a failover.
+
+    Django may have put a new one into its place since, at the end of the transaction in which it broke.
+    """
+    if connection.in_atomic_block:
+        return False
+    return connection.connection is None or connection.connection is not (held or connection.connection) or (
+        not connection.is_usable())

@@ -169,7 +169,12 @@ else:
         "CONN_MAX_AGE": 0,
         # After a restart of PostgreSQL each connection of the pool would otherwise fail somebody once.
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"pool": {"min_size": 2, "max_size": int(os.environ.get("DATABASE_POOL", "16")), "timeout": 10}},
+        "OPTIONS": {
+            "pool": {"min_size": 2, "max_size": int(os.environ.get("DATABASE_POOL", "16")), "timeout": 10},
+            # What is asked all day is planned once for a connection, not each time.
+            "server_side_binding": True,
+            "prepare_threshold": 2,
+        },
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

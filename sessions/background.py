@@ -13,6 +13,7 @@ from channels.layers import get_channel_layer
 
 from sessions import events
 from sessions.pulse import pulse
+from sessions.threads import close_lookups
 from sessions.tutor import TutorEngine
 from sessions.writes import close_writer
 
@@ -57,6 +58,7 @@ class Background:
             with contextlib.suppress(Exception):
                 await pulse().flush()
         await close_writer()
+        await close_lookups()
 
     async def _listen(self) -> None:
         while True:

@@ -8,13 +8,13 @@ import logging
 from uuid import UUID
 
 from channels.consumer import AsyncConsumer
-from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 from django.conf import settings
 
 from sessions import arrivals, background, events, messages
 from sessions.services import access, classes, questions, reading, snapshots, texts
 from sessions.sockets import NOT_FOUND, REMOVED, Refusal, Socket, receipt_key
+from sessions.threads import lookups
 from sessions.writes import writer
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class ReadingSessionConsumer(Socket):
         layer = get_channel_layer()
         # Join the group before reading state: an event in between is then repeated, not lost.
         await layer.group_add(events.session_group(self.reading_session_id), self.channel_name)
-        snapshot = await database_sync_to_async(self._look_up)(session_key)
+        snapshot = await lookups().run(self._look_up, session_key)
         await layer.group_add(events.class_group(self.classroom_id), self.channel_name)
         await self._send_snapshot(snapshot)
         self.pulse.opened(self, restored=snapshot.restored)
@@ -133,7 +133,7 @@ class ReadingSessionConsumer(Socket):
 
     async def on_restore(self, message):
         """Called when the page finds that it missed something."""
-        snapshot = await database_sync_to_async(self._restore)()
+        snapshot = await lookups().run(self._restore)
         await self._send_snapshot(snapshot, to=message)
 
     def _restore(self) -> messages.SessionRestored:
@@ -157,7 +157,7 @@ class ClassroomConsumer(Socket):
             raise Refusal(NOT_FOUND)
         self.classroom_id = classroom_id
         await get_channel_layer().group_add(events.room_group(self.classroom_id), self.channel_name)
-        snapshot = await database_sync_to_async(self._look_up)(session_key)
+        snapshot = await lookups().run(self._look_up, session_key)
         self.tutor_running = snapshot.tutor_running
         await self.send_frame(snapshot.encode(class_version=snapshot.class_version))
         self.pulse.watch(self)
@@ -207,7 +207,7 @@ class ClassroomConsumer(Socket):
 
     async def on_restore(self, message):
         """Called when the page finds that it missed something."""
-        snapshot = await database_sync_to_async(self._snapshot)()
+        snapshot = await lookups().run(self._snapshot)
         self.tutor_running = snapshot.tutor_running
         await self.send_frame(snapshot.encode(in_reply_to=message.id, class_version=snapshot.class_version))
         self.pulse.watch(self)

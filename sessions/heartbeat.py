@@ -15,7 +15,7 @@ from collections.abc import Callable
 from django.conf import settings
 
 from sessions.services import engines
-from sessions.writes import DatabaseThread
+from sessions.threads import DatabaseThreads
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 class Heartbeat:
     """`run` until cancelled; `running` is asked for the number of answers under way."""
 
-    def __init__(self, database: DatabaseThread, running: Callable[[], int]):
+    def __init__(self, database: DatabaseThreads, running: Callable[[], int]):
         self.id = uuid.uuid4()
         self._database = database
         self._running = running

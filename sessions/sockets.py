@@ -9,7 +9,6 @@ import time
 from typing import ClassVar
 from urllib.parse import parse_qs
 
-from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.layers import get_channel_layer
 from django.conf import settings
@@ -20,6 +19,7 @@ from sessions.limits import Bucket
 from sessions.models import Eviction
 from sessions.pulse import pulse
 from sessions.services import access
+from sessions.threads import lookups
 from sessions.writes import ReceiptKey, Reply, body_hash
 
 logger = logging.getLogger(__name__)
@@ -110,8 +110,7 @@ class Socket(AsyncWebsocketConsumer):
             return await self.close()
         try:
             if ticket:
-                self.access = await database_sync_to_async(access.access_by_ticket)(
-                    ticket, path=self.scope["path"])
+                self.access = await lookups().run(access.access_by_ticket, ticket, path=self.scope["path"])
             elif not origin:
                 return await self.close()
             session_key = parse_cookie(headers.get(b"cookie", b"").decode("latin1")).get(settings.SESSION_COOKIE_NAME)

@@ -23,7 +23,7 @@ from sessions.llm.citations import find_citations
 from sessions.models import Interruption
 from sessions.providers import HELPER, make_provider
 from sessions.services import budgets, queue, texts
-from sessions.writes import DatabaseThread
+from sessions.threads import DatabaseThreads
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class TutorEngine:
     """One process's share of the tutor. `run` until `stop`; `wake` makes it look at the queue now."""
 
     def __init__(self):
-        self._database = DatabaseThread("tutor")
+        self._database = DatabaseThreads("tutor")
         self._providers: dict[str, llm.Provider] = {}
         # By token: a question that was taken from this very engine may be claimed by it again, and both run a moment.
         self._running: dict[UUID, Running] = {}

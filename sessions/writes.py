@@ -13,14 +13,12 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from asgiref.sync import async_to_sync
-from channels.db import database_sync_to_async
 from django.conf import settings
 from django.db import connection
 
@@ -29,8 +27,9 @@ from classrooms.database import transaction
 from sessions import errors, events, failpoints, messages, metrics, statements
 from sessions.models import Interruption
 from sessions.statements import LockedSession, NewInterruption, StoredReceipt
+from sessions.threads import DatabaseThreads
 
-__all__ = ["Batch", "DatabaseThread", "ReceiptKey", "Reply", "Write", "Writer", "body_hash", "transaction", "write_now",
+__all__ = ["Batch", "ReceiptKey", "Reply", "Write", "Writer", "body_hash", "transaction", "write_now",
            "writer"]
 
 logger = logging.getLogger(__name__)
@@ -117,11 +116,14 @@ _sorted_json = json.JSONEncoder(sort_keys=True).encode
 def run_batch(writes: list[Write]) -> tuple[list[Reply | None | Exception], Batch | None]:
     """Run writes in one transaction and return an outcome for each, in order, and the batch to announce.
 
-    If the transaction raises, each write runs alone and only the bad one fails.
+    If the transaction raises, each write runs alone and only the bad one fails; raises where the database is away.
     """
+    held = connection.connection
     try:
         return _commit(writes)
     except Exception as error:
+        if database.is_lost(held):
+            raise
         if len(writes) == 1:
             if not isinstance(error, errors.Refused):
                 logger.exception("A write failed.")
@@ -167,14 +169,13 @@ def _apply(write: Write, batch: Batch, receipts: dict) -> Reply | None | Excepti
         if known is not None:
             if known.body_hash != key.body_hash:
                 return errors.Conflict()
-            return Reply(**json.loads(known.reply), repeated=True)
+            return Reply(**known.reply, repeated=True)
     try:
         reply = write.apply(reading_session, batch)
     except errors.Refused as error:
         return error
     if key is not None:
-        receipt = StoredReceipt(reading_session.pk, key.message_id, key.type, key.body_hash,
-                                statements.to_json(reply.stored()))
+        receipt = StoredReceipt(reading_session.pk, key.message_id, key.type, key.body_hash, reply.stored())
         receipts[reading_session.pk, key.message_id] = receipt
         batch.receipts.append(receipt)
     return reply
@@ -219,26 +220,11 @@ def write_now(write: Write) -> Reply:
     return outcome
 
 
-class DatabaseThread:
-    """One thread with one database connection; functions given to `run` are executed there one after another."""
-
-    def __init__(self, name: str):
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
-
-    async def run(self, function: Callable, /, *args, **kwargs):
-        return await database_sync_to_async(
-            function, thread_sensitive=False, executor=self._executor)(*args, **kwargs)
-
-    async def close(self) -> None:
-        await self.run(lambda: connection.close())  # the one of that thread
-        self._executor.shutdown(wait=False)
-
-
 class Writer:
     """The writer of one event loop. `submit` waits for the commit; `run` puts a function into the same thread."""
 
     def __init__(self):
-        self._thread = DatabaseThread("writer")
+        self._thread = DatabaseThreads("writer")
         self._waiting: deque[tuple[Write, asyncio.Future]] = deque()
         self._task: asyncio.Task | None = None
         self._last = 0  # how many writes the last batch had

@@ -44,6 +44,7 @@ def main() -> None:
 
 async def measure(people: dict, options: argparse.Namespace) -> None:
     from sessions.pulse import pulse
+    from sessions.threads import close_lookups
     from sessions.writes import close_writer
 
     school = School(people)
@@ -63,6 +64,7 @@ async def measure(people: dict, options: argparse.Namespace) -> None:
     assert not pulse().rooms
     await school.leave()
     await close_writer()
+    await close_lookups()
 
 
 async def _processor_time(kind: Callable[[], Awaitable[int]]) -> float:

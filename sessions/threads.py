@@ -1,0 +1,86 @@
+"""Threads with a database connection of their own, for those who live in an event loop.
+
+A connection stays with its thread: to borrow one from the pool for each call, have it checked and give it back costs
+more than most of what is then asked of it.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+
+from asgiref.sync import sync_to_async
+from django.db import InterfaceError, OperationalError, connection
+
+from classrooms import database
+
+logger = logging.getLogger(__name__)
+
+IDLE = 2.0  # seconds after which a connection is looked at before it is used: the pulse comes every second
+LOOKUPS = 4  # connections that read for the sockets of one process where a database serves several at once
+
+
+class DatabaseThreads:
+    """`count` threads with one database connection each; functions given to `run` are executed there, in turn."""
+
+    def __init__(self, name: str, count: int = 1):
+        self._count = count
+        self._executor = ThreadPoolExecutor(max_workers=count, thread_name_prefix=name)
+        self._local = threading.local()
+
+    async def run(self, function: Callable, /, *args, **kwargs):
+        """Return what the function returns; raise what it raises.
+
+        It runs once more if the connection broke, as all do when PostgreSQL restarts. Even if the commit had been made:
+        all that is written here knows a second time when it sees one, by a receipt, a token or a key.
+        """
+        return await sync_to_async(self._call, thread_sensitive=False, executor=self._executor)(function, args, kwargs)
+
+    def _call(self, function: Callable, args: tuple, kwargs: dict):
+        held = connection.connection
+        if time.monotonic() - getattr(self._local, "used_at", 0) > IDLE and database.is_lost(held):
+            connection.close()
+            held = None
+        try:
+            return function(*args, **kwargs)
+        except (OperationalError, InterfaceError):
+            if held is None or not database.is_lost(held):
+                raise
+            logger.warning("The database connection was lost; what was asked is asked once more.")
+            connection.close()
+            return function(*args, **kwargs)
+        finally:
+            self._local.used_at = time.monotonic()
+
+    async def close(self) -> None:
+        """Close the connections and let the threads end. What was given to `run` before is done first."""
+        together = threading.Barrier(self._count)
+
+        def leave():
+            together.wait()  # no thread may take two of these
+            connection.close()
+
+        await asyncio.to_thread(wait, [self._executor.submit(leave) for _ in range(self._count)])
+        self._executor.shutdown(wait=False)
+
+
+_lookups: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, DatabaseThreads]" = weakref.WeakKeyDictionary()
+
+
+def lookups() -> DatabaseThreads:
+    """Return the running event loop's threads for reading, made at their first use. SQLite's reads share the processor
+    with the loop, and more threads would only take turns there."""
+    loop = asyncio.get_running_loop()
+    found = _lookups.get(loop)
+    if found is None:
+        found = _lookups[loop] = DatabaseThreads("lookups", 1 if connection.vendor == "sqlite" else LOOKUPS)
+    return found
+
+
+async def close_lookups() -> None:
+    """Close the running loop's threads for reading, if it has any."""
+    if (open_threads := _lookups.pop(asyncio.get_running_loop(), None)) is not None:
+        await open_threads.close()
