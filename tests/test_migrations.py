@@ -18,7 +18,8 @@ from django.db.models import NOT_PROVIDED
 ROOT = Path(__file__).resolve().parent.parent
 APPS = ("classrooms", "reading_sessions")
 # Before the first release there was no old code to serve meanwhile.
-BEFORE_FIRST_RELEASE = {("classrooms", "0002_accounts_and_texts"), ("classrooms", "0003_drop_text_source")}
+BEFORE_FIRST_RELEASE = {("classrooms", "0002_accounts_and_texts"), ("classrooms", "0003_drop_text_source"),
+                        ("reading_sessions", "0007_where_receipts_are_found")}
 TAKES = (migrations.RemoveField, migrations.RenameField, migrations.DeleteModel, migrations.RenameModel,
          migrations.AlterModelTable, migrations.AlterField, migrations.AddConstraint, migrations.AlterUniqueTogether)
 OPAQUE = (migrations.RunSQL, migrations.RunPython, migrations.SeparateDatabaseAndState)

@@ -1,13 +1,12 @@
 """What a student asks: recorded before it is acknowledged, cancelled, looked back upon."""
 
-import uuid
 from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
 
 from sessions import errors, events, messages, statements
-from sessions.models import Interruption, ReadingSession
+from sessions.models import Interruption, ReadingSession, time_ordered_id
 from sessions.services import help_card, snapshots, texts
 from sessions.services.reading import reply_of
 from sessions.statements import LockedSession
@@ -43,7 +42,7 @@ def interruption(reading_session_id: UUID, payload: messages.StudentInterruption
         # Questions of one commit keep their order: who asked first is answered first, and lists stay as they were.
         asked_at = batch.now + timedelta(microseconds=len(batch.interruptions))
         row = statements.NewInterruption(
-            id=uuid.uuid4(), reading_session_id=reading_session.pk, enrollment_id=reading_session.enrollment_id,
+            id=time_ordered_id(), reading_session_id=reading_session.pk, enrollment_id=reading_session.enrollment_id,
             classroom_id=reading_session.classroom_id, text_id=reading_session.text.pk, word_index=word_index,
             paragraph=texts.outline(reading_session.text).paragraph_at(word_index),
             question_text=payload.question_text, context=kept, flag=flag, created_at=asked_at, changed_at=asked_at,
