@@ -20,7 +20,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.web import http
 from zope.interface import implementer
 
-from readerai_site.durations import INPUT_MESSAGES, LAST_BYTES, PIECE
+from readerai_site.durations import INPUT_MESSAGES, LAST_BYTES, PIECE, bound_unsent
 
 SERVICE_RESTART = 1012
 # Beside an uploaded file a form holds fields and separators.
@@ -117,6 +117,7 @@ class WebSocketProtocol(daphne.ws_protocol.WebSocketProtocol):
     def connectionMade(self) -> None:
         """Called when the HTTP request has been upgraded and its transport handed over."""
         self.server = self.factory.server_class
+        bound_unsent(self.transport.getHandle())
         self.transport.unregisterProducer()
         self.transport.registerProducer(self, True)
         super().connectionMade()

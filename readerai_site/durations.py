@@ -5,6 +5,8 @@ so that leases, deadlines and time-outs shrink together, some to a floor, and a 
 sets LIMITS_SCALE, so that a few sockets may ask what thousands would.
 """
 
+import contextlib
+import socket
 from dataclasses import dataclass, fields, replace
 
 
@@ -33,6 +35,7 @@ class Durations:
     heartbeat: float = 25.0
     heartbeat_timeout: float = 60.0
     after_flooding: float = 20.0    # so long a log-in that flooded opens no socket; its page waits 30 s
+    refusal: float = 5.0            # … and so long it waits to hear so, or a program would be back at once
     slow_reader: float = 10.0       # a client that has taken nothing for so long is cut off
     handshake: float = 60.0
     pulse: float = 1.0              # one query a second and process for pings, presence, dashboards, evictions
@@ -66,7 +69,16 @@ INPUT_MESSAGES = 32  # messages that may wait for the application before no more
 # Bytes parsed at once. Servers parse all that was read before anybody else has a turn, and 64 KB hold a thousand small
 # messages: a tenth of a second for each reading of each client that floods.
 PIECE = 4096
+# Bytes that the kernel holds for a peer and has not sent. It would take two megabytes, and a server that is never made to wait
+# goes on answering one that reads nothing.
+UNSENT_BYTES = 64 * 1024
 LAST_BYTES = 16 * 1024  # what a peer may still say after our close frame, which crosses with its last words
+
+
+def bound_unsent(peer: socket.socket) -> None:
+    """Let the kernel hold no more than UNSENT_BYTES for a peer, where it knows such a bound."""
+    with contextlib.suppress(AttributeError, OSError):
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import struct
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.protocol import State
 
-from readerai_site.durations import INPUT_MESSAGES, LAST_BYTES, PIECE
+from readerai_site.durations import INPUT_MESSAGES, LAST_BYTES, PIECE, bound_unsent
 
 TEXT = 0x81  # a whole message in one frame
 
@@ -23,6 +23,11 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     unparsed = b""
     last_bytes = 0
     unsent: bytes = b""
+
+    def connection_made(self, transport):
+        """Called when the HTTP request asks for a WebSocket."""
+        super().connection_made(transport)
+        bound_unsent(transport.get_extra_info("socket"))
 
     def data_received(self, data):
         """Called with what the peer sent."""

@@ -119,9 +119,11 @@ class Socket(AsyncWebsocketConsumer):
                 return await self.close()
             await self.accept()
             return await self.end(NOT_LOGGED_IN)
-        await self.accept()
-        if self.pulse.flooded and session_key and self.pulse.flooded.get(access.hashed(session_key), 0) > time.monotonic():
+        if self.pulse.flooded and self._has_flooded(session_key):
+            await asyncio.sleep(settings.DURATIONS.refusal)
+            await self.accept()
             return await self.end(FLOODING)
+        await self.accept()
         self._tokens = Bucket(rate=settings.LIMITS.messages_per_second, burst=settings.LIMITS.burst)
         self._flood = Bucket(rate=settings.LIMITS.flood_per_second, burst=settings.LIMITS.flood_burst)
         self.scope["headers"].clear()  # 2 KB that nobody asks for again
@@ -132,6 +134,11 @@ class Socket(AsyncWebsocketConsumer):
             await self.end(NOT_LOGGED_IN)
         except Refusal as refusal:
             await self.end(refusal.code)
+
+    def _has_flooded(self, session_key: str | None) -> bool:
+        """True when the log-in flooded a moment ago."""
+        mine = self.access.key_hash if hasattr(self, "access") else session_key and access.hashed(session_key)
+        return self.pulse.flooded.get(mine, 0) > time.monotonic()
 
     async def open(self, session_key: str | None) -> None:
         """Join groups, look up rights, send the snapshot. `session_key` is None when a ticket gave `self.access`."""

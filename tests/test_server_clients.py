@@ -11,7 +11,7 @@ import pytest
 from websockets.exceptions import ConnectionClosedError
 
 from readerai_site.connections import WebSocketProtocol
-from readerai_site.durations import LAST_BYTES
+from readerai_site.durations import LAST_BYTES, UNSENT_BYTES
 from tests.served import PATIENCE, assert_echoes, serving
 
 UPGRADE = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
@@ -45,6 +45,25 @@ async def test_who_takes_nothing_is_cut_off_and_memory_returns(tmp_path):
         # Each may hold a transport's buffer and a message, never what it was sent in the meantime.
         assert during - before < 20 * 500
         assert after - before < 4_000
+
+
+def held_by_the_kernel(port, peer):
+    """Bytes that the kernel has for this client of that server and that it has not acknowledged."""
+    with open("/proc/net/tcp") as connections:
+        for line in connections:
+            _, local, remote, _, queues, *_ = line.split()
+            if local.endswith(f":{port:04X}") and remote.endswith(f":{peer.getsockname()[1]:04X}"):
+                return int(queues.partition(":")[0], 16)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/net/tcp"), reason="only Linux shows what the kernel holds")
+async def test_the_kernel_holds_little_for_who_takes_nothing(tmp_path):
+    async with serving(tmp_path) as served, served.socket() as alice, asyncio.timeout(PATIENCE):
+        with await asyncio.to_thread(deaf_socket, served.port, "/flood") as peer:
+            held = 0
+            while held != (held := held_by_the_kernel(served.port, peer)) or held < UNSENT_BYTES // 2:
+                await assert_echoes(alice)
+            assert held < 3 * UNSENT_BYTES
 
 
 async def test_who_reads_slowly_but_reads_is_kept(tmp_path):

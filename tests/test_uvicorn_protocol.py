@@ -8,8 +8,9 @@ import uvicorn
 import websockets
 from websockets.exceptions import ConnectionClosed
 
-from readerai_site.durations import INPUT_MESSAGES, LAST_BYTES, PIECE
+from readerai_site.durations import INPUT_MESSAGES, LAST_BYTES, PIECE, UNSENT_BYTES
 from readerai_site.uvicorn_protocol import WebSocketProtocol
+from tests.test_server_clients import deaf_socket
 
 PATIENCE = 5
 
@@ -108,6 +109,26 @@ async def test_a_flood_is_parsed_no_further_than_the_application_follows():
             await sending
     assert taken == lengths
     assert max(backlog) < INPUT_MESSAGES + PIECE // 6
+
+
+async def test_an_application_waits_for_a_peer_that_takes_nothing_before_the_kernel_is_full():
+    said = asyncio.get_running_loop().create_future()
+
+    async def talks(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        times = 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                while True:
+                    await send({"type": "websocket.send", "text": "x" * 10_000})
+                    times += 1
+        said.set_result(times * 10_000)
+        send.__self__.transport.abort()
+
+    async with serving(talks) as address, asyncio.timeout(PATIENCE):
+        with await asyncio.to_thread(deaf_socket, int(address.rpartition(":")[2]), "/"):
+            assert UNSENT_BYTES < await said < 4 * UNSENT_BYTES  # the transport holds as much again
 
 
 async def _send_all(socket, lengths):
