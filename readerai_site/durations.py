@@ -69,8 +69,8 @@ INPUT_MESSAGES = 32  # messages that may wait for the application before no more
 # Bytes parsed at once. Servers parse all that was read before anybody else has a turn, and 64 KB hold a thousand small
 # messages: a tenth of a second for each reading of each client that floods.
 PIECE = 4096
-# Bytes that the kernel holds for a peer and has not sent. It would take two megabytes, and a server that is never made to wait
-# goes on answering one that reads nothing.
+# Bytes that the kernel holds for a peer and has not sent. It would take two megabytes, and a server that is never made
+# to wait goes on answering one that reads nothing.
 UNSENT_BYTES = 64 * 1024
 LAST_BYTES = 16 * 1024  # what a peer may still say after our close frame, which crosses with its last words
 

@@ -8,7 +8,7 @@ logged, and the readers heal by their version counters.
 import asyncio
 import logging
 import weakref
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from uuid import UUID
 
 from asgiref.sync import async_to_sync
@@ -97,11 +97,13 @@ async def _ring(send: Callable[[BaseChannelLayer], Awaitable[None]]) -> None:
         logger.warning("The channel layer failed; readers heal by version, the sweep finds the questions. %r", error)
 
 
-def announce(group: str, *frames: str) -> None:
-    """Push frames after the running transaction has committed; for synchronous services."""
-    transaction.on_commit(lambda: async_to_sync(push)(group, frames))
+def announce(frames: Mapping[str, str]) -> None:
+    """Push {group: frame} after the running transaction has committed; for synchronous services.
 
+    All of them in one visit to the event loop: each takes as long as a query.
+    """
+    async def push_all() -> None:
+        for group, frame in frames.items():
+            await push(group, [frame])
 
-def announce_work() -> None:
-    """Wake the tutor after the running transaction has committed; for synchronous services."""
-    transaction.on_commit(lambda: async_to_sync(wake_tutor)())
+    transaction.on_commit(async_to_sync(push_all))

@@ -24,7 +24,7 @@ from sessions.sockets import COME_BACK, NOT_LOGGED_IN, REMOVED
 @receiver(student_joined)
 def show_in_room(sender, enrollment, **kwargs):
     student = snapshots.student_view(enrollment, None, open_questions=0, last_question=None)
-    events.announce(events.room_group(enrollment.classroom_id), messages.StudentJoined(student=student).encode())
+    events.announce({events.room_group(enrollment.classroom_id): messages.StudentJoined(student=student).encode()})
 
 
 @receiver(student_removed)

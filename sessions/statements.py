@@ -16,8 +16,8 @@ from uuid import UUID
 import pydantic_core
 from django.db import connection, models
 
-from classrooms.models import Text
-from sessions.models import Interruption, ReadingSession, Receipt
+from classrooms.models import Classroom, Text
+from sessions.models import Broadcast, Interruption, ReadingSession, Receipt
 
 # Lists travel as one JSON text. SQLite keeps a UUID as its 32 hexadecimal digits; PostgreSQL reads those too.
 LISTS = {
@@ -164,6 +164,13 @@ def store_receipts(receipts: Iterable[StoredReceipt], *, now: datetime) -> None:
                      for receipt in receipts])
 
 
+def store_act(classroom: Classroom, broadcast: Broadcast, receipt: Receipt) -> None:
+    """Write what a teacher's act leaves: the class's changed columns and two new rows."""
+    CLASSES.update([CLASSES.values_of(classroom)])
+    BROADCASTS.insert([BROADCASTS.values_of(broadcast)])
+    TEACHERS_RECEIPTS.insert([TEACHERS_RECEIPTS.values_of(receipt)])
+
+
 class NewInterruption:
     """A question that is about to be stored: the columns of its row as attributes, in their order.
 
@@ -238,6 +245,10 @@ class Rows:
         self._fields = [model._meta.get_field(name) for name in names] or model._meta.concrete_fields
         self._columns = [field.column for field in self._fields]
 
+    def values_of(self, row: models.Model) -> list:
+        """Return what a model holds in these columns."""
+        return [getattr(row, field.attname) for field in self._fields]
+
     def insert(self, rows: list[Iterable]) -> None:
         """Insert rows, each the values of the columns in their order."""
         columns = ", ".join(self._columns)
@@ -298,3 +309,6 @@ INTERRUPTIONS = Rows(Interruption)
 RECEIPTS = Rows(Receipt, "reading_session", "message_id", "type", "body_hash", "reply", "created_at")
 SESSIONS = Rows(ReadingSession, "word_index", "furthest_word_index", "rev", "status", "preferences", "active_seconds",
                 "version", "changed_at", "id")
+TEACHERS_RECEIPTS = Rows(Receipt, "teacher", "message_id", "type", "body_hash", "reply", "created_at")
+BROADCASTS = Rows(Broadcast)
+CLASSES = Rows(Classroom, "version", "focus_text", "focus_word_index", "paused", "id")

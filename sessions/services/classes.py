@@ -1,8 +1,9 @@
 """What a teacher does to the whole class: say, focus, pause, resume."""
 
+from classrooms import database
 from classrooms.models import Classroom, Passage, User
 from classrooms.services import classes as teaching
-from sessions import errors, events, messages
+from sessions import errors, events, messages, statements
 from sessions.models import Broadcast, Receipt
 from sessions.services import snapshots, texts
 from sessions.services.reading import reply_of
@@ -37,17 +38,15 @@ def tell_class(user: User, classroom_id: int, *, kind: str, receipt: ReceiptKey,
             classroom.focus_text_id, classroom.focus_word_index = text_id, word_index
         elif kind in ("pause", "resume"):
             classroom.paused = kind == "pause"
-        classroom.save(update_fields=["version", "focus_text", "focus_word_index", "paused"])
-        broadcast = Broadcast.objects.create(
+        broadcast = Broadcast(
             classroom=classroom, teacher=user, kind=kind, text=text, version=classroom.version,
-            target_id=text_id, word_index=word_index)
+            target_id=text_id, word_index=word_index, created_at=database.now())
         frame = messages.ClassBroadcast(**snapshots.broadcast_view(broadcast)).encode(class_version=classroom.version)
-        events.announce(events.class_group(classroom_id), frame)
-        events.announce(events.room_group(classroom_id), frame)
         reply = reply_of(messages.Done())
-        Receipt.objects.create(
+        statements.store_act(classroom, broadcast, Receipt(
             teacher=user, message_id=receipt.message_id, type=receipt.type, body_hash=receipt.body_hash,
-            reply=reply.stored())
+            reply=reply.stored(), created_at=broadcast.created_at))
+        events.announce({events.class_group(classroom_id): frame, events.room_group(classroom_id): frame})
     return reply
 
 

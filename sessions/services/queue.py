@@ -232,11 +232,11 @@ def _end(row: Interruption, state: State, reading_session: ReadingSession) -> No
     row.save()
     ReadingSession.objects.filter(pk=reading_session.pk).update(version=F("version") + 1, changed_at=row.changed_at)
     version = reading_session.version + 1  # its row is locked: nobody else can have moved it
-    events.announce(events.session_group(reading_session.pk), snapshots.outcome(row).encode(version=version))
+    told = messages.InterruptionAnswered if state == State.ANSWERED else messages.InterruptionFailed
+    events.announce({
+        events.session_group(reading_session.pk): snapshots.outcome(row).encode(version=version),
+        events.room_group(row.classroom_id): told(interruption=snapshots.room_interruption(row)).encode()})
     django_transaction.on_commit(partial(
         metrics.count_outcome, code=row.error_code or state.value,
         seconds=(row.finished_at - row.created_at).total_seconds(),
         prompt_tokens=row.prompt_tokens, completion_tokens=row.completion_tokens))
-    told = messages.InterruptionAnswered if state == State.ANSWERED else messages.InterruptionFailed
-    events.announce(events.room_group(row.classroom_id),
-                    told(interruption=snapshots.room_interruption(row)).encode())

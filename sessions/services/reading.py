@@ -85,7 +85,7 @@ def save_progress(reading_session: ReadingSession, *, word_index: int, revision:
         locked.save(update_fields=["word_index", "furthest_word_index", "rev", "status", "changed_at"])
         saved = messages.ProgressSaved(
             rev=locked.rev, word_index=locked.word_index, furthest_word_index=locked.furthest_word_index)
-        events.announce(events.session_group(locked.pk), saved.encode())
+        events.announce({events.session_group(locked.pk): saved.encode()})
 
 
 def _move(reading_session: ReadingSession | LockedSession, word_index: int, *, rev: int) -> None:

@@ -31,8 +31,7 @@ def carry_over(text: Text, words: WordMap) -> None:
         classroom.version += 1
         classroom.save(update_fields=["version", "focus_word_index"])
         frame = messages.TextRevised(text=snapshots.text_view(text)).encode(class_version=classroom.version)
-        events.announce(events.class_group(classroom.pk), frame)
-        events.announce(events.room_group(classroom.pk), frame)
+        events.announce({events.class_group(classroom.pk): frame, events.room_group(classroom.pk): frame})
 
 
 def move_citation(citation: dict, words: WordMap, outline: texts.Outline) -> dict:
