@@ -151,6 +151,7 @@ SPECTACULAR_SETTINGS = {
 
 DATABASE_URL = os.environ.get("DATABASE_URL", f"sqlite:///{DATA_DIR / 'readerai.sqlite3'}")
 DATABASES = {"default": dj_database_url.parse(DATABASE_URL)}
+DATABASE_POOL = int(os.environ.get("DATABASE_POOL", "16"))  # PostgreSQL connections of this process at most
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"] |= {
         # Reopening the file for each call costs as much as the commit itself (5.1 ms against 3.1).
@@ -170,7 +171,7 @@ else:
         # After a restart of PostgreSQL each connection of the pool would otherwise fail somebody once.
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
-            "pool": {"min_size": 2, "max_size": int(os.environ.get("DATABASE_POOL", "16")), "timeout": 10},
+            "pool": {"min_size": 2, "max_size": DATABASE_POOL, "timeout": 10},
             # What is asked all day is planned once for a connection, not each time.
             "server_side_binding": True,
             "prepare_threshold": 2,

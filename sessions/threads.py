@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
 from classrooms import database
@@ -20,7 +21,7 @@ from classrooms import database
 logger = logging.getLogger(__name__)
 
 IDLE = 2.0  # seconds after which a connection is looked at before it is used: the pulse comes every second
-LOOKUPS = 4  # connections that read for the sockets of one process where a database serves several at once
+LOOKUPS = 4  # connections that read for the sockets of one process, but no more than a quarter of its pool
 
 
 class DatabaseThreads:
@@ -71,12 +72,15 @@ _lookups: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, DatabaseThreads]
 
 
 def lookups() -> DatabaseThreads:
-    """Return the running event loop's threads for reading, made at their first use. SQLite's reads share the processor
-    with the loop, and more threads would only take turns there."""
+    """Return the running event loop's threads for reading, made at their first use.
+
+    SQLite has one: its reads share the processor with the loop, and several would only take turns.
+    """
     loop = asyncio.get_running_loop()
     found = _lookups.get(loop)
     if found is None:
-        found = _lookups[loop] = DatabaseThreads("lookups", 1 if connection.vendor == "sqlite" else LOOKUPS)
+        count = 1 if connection.vendor == "sqlite" else max(1, min(LOOKUPS, settings.DATABASE_POOL // 4))
+        found = _lookups[loop] = DatabaseThreads("lookups", count)
     return found
 
 

@@ -273,13 +273,16 @@ async def test_a_flood_is_cut_off_and_only_it(settings, swift, serving_without_e
 
 async def test_who_flooded_is_not_let_in_again_at_once(settings, swift, serving_without_engine, alice, bob):
     settings.LIMITS = dataclasses.replace(Limits(), flood_per_second=1e-6)
+    settings.DURATIONS = dataclasses.replace(settings.DURATIONS, refusal=0.1)
     async with reader(alice) as a:
         for _ in range(int(Limits().flood_burst) + 1):
             await a.sends("REPEAT_AUDIO", {"fromWordIndex": 0})
         assert await a.closes() == 4429
     path = f"/ws/sessions/{alice.reading_session.pk}/"
     again = Conversation(alice, path)
+    asked_at = time.monotonic()
     assert await again.open() and await again.closes() == 4429 and again.heard == []
+    assert time.monotonic() - asked_at >= 0.1  # at once, a program would be back at once
     async with reader(bob):  # only that log-in waits
         (log_in,) = pulse().flooded
         pulse().flooded[log_in] = time.monotonic()  # its 20 s are over
