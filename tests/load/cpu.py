@@ -163,7 +163,7 @@ class School:
         from django.test import Client
 
         people = self._people[:50]
-        client = Client(headers={"host": "127.0.0.1"})  # one, for each makes the middlewares anew, which read all static files
+        client = Client(headers={"host": "127.0.0.1"})  # each makes the middlewares anew, and they read all static files
         for person in people:
             client.cookies["sessionid"] = person["cookie"]
             assert client.get(person["page"]).status_code == 200
