@@ -35,8 +35,8 @@ class DatabaseThreads:
     async def run(self, function: Callable, /, *args, **kwargs):
         """Return what the function returns; raise what it raises.
 
-        It runs once more if the connection broke, as all do when PostgreSQL restarts. Even if the commit had been made:
-        all that is written here knows a second time when it sees one, by a receipt, a token or a key.
+        It runs once more if the connection broke, as all do when PostgreSQL restarts, even if the commit had been made:
+        what may not happen twice knows a second time when it sees one, by a receipt, a token or a key.
         """
         return await sync_to_async(self._call, thread_sensitive=False, executor=self._executor)(function, args, kwargs)
 

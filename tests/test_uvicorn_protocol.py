@@ -32,10 +32,10 @@ class Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def serving(application):
+async def serving(application, protocol=WebSocketProtocol):
     """Serve on a free port with our protocol; yield the address."""
     server = Server(uvicorn.Config(
-        application, port=0, ws=WebSocketProtocol, lifespan="off", log_level="warning", ws_ping_interval=None))
+        application, port=0, ws=protocol, lifespan="off", log_level="warning", ws_ping_interval=None))
     task = asyncio.create_task(server.serve())
     async with asyncio.timeout(PATIENCE):
         await server.listens.wait()
@@ -64,6 +64,30 @@ async def test_texts_of_every_length_arrive_whole_and_in_order(compression):
             with pytest.raises(ConnectionClosed) as closed:
                 await socket.recv()
         assert closed.value.rcvd.code == 4404
+
+
+async def test_what_one_turn_says_leaves_in_one_write_and_before_the_close_frame():
+    writes = []
+
+    class Counted(WebSocketProtocol):
+        def flush(self):
+            if self.unsent:
+                writes.append(len(self.unsent))
+            super().flush()
+
+    async def says_it_in_one_turn(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        for text in ("one", "two", "three"):
+            await send({"type": "websocket.send", "text": text})
+        await asyncio.sleep(0)
+        await send({"type": "websocket.send", "text": "four"})
+        await send({"type": "websocket.close", "code": 4404})
+
+    async with serving(says_it_in_one_turn, Counted) as address, asyncio.timeout(PATIENCE):
+        async with websockets.connect(address, compression=None) as socket:
+            assert [await socket.recv() for _ in range(4)] == ["one", "two", "three", "four"]
+    assert writes == [len("one" "two" "three") + 3 * 2, len("four") + 2]
 
 
 async def test_what_is_said_after_the_peer_has_left_is_refused_as_ever():
