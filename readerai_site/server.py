@@ -29,6 +29,7 @@ from twisted.logger import (
 
 from readerai_site.connections import HTTPFactory, WebSocketProtocol
 from readerai_site.embedded import EmbeddedEngine, exit_at_once, tune_interpreter
+from readerai_site.inbox import Inbox
 
 logger = logging.getLogger(__name__)
 access_logger = logging.getLogger("readerai.access")
@@ -165,12 +166,12 @@ class Server(daphne.server.Server):
 
     # ---------------------------------------------------------------- one connection's application
 
-    def create_application(self, protocol: Any, scope: dict[str, Any]) -> asyncio.Queue | None:
+    def create_application(self, protocol: Any, scope: dict[str, Any]) -> Inbox | None:
         """Called by a protocol for its request; returns the queue of what its application receives."""
         details = self.connections.get(protocol)
         if details is None:
             return None
-        queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        queue = Inbox(asyncio.get_running_loop())
         receive = queue.get
         if isinstance(protocol, WebSocketProtocol):
             async def receive() -> dict[str, Any]:

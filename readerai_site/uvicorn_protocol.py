@@ -13,6 +13,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.protocol import State
 
 from readerai_site.durations import INPUT_MESSAGES, LAST_BYTES, PIECE, bound_unsent
+from readerai_site.inbox import Inbox
 
 TEXT = 0x81  # a whole message in one frame
 
@@ -23,6 +24,10 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     unparsed = b""
     last_bytes = 0
     unsent: bytes = b""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.queue = Inbox(self.loop)
 
     def connection_made(self, transport):
         """Called when the HTTP request asks for a WebSocket."""

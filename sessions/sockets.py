@@ -20,7 +20,7 @@ from sessions.models import Eviction
 from sessions.pulse import pulse
 from sessions.services import access
 from sessions.threads import lookups
-from sessions.writes import ReceiptKey, Reply, body_hash
+from sessions.writes import ReceiptKey, Reply, body_hash, writer
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class Socket(AsyncWebsocketConsumer):
         self.channel_name = await self.channel_layer.new_channel()
         self._turn = asyncio.Lock()
         self._task = asyncio.current_task()
-        self.pulse = pulse()
+        self.pulse, self.writer = pulse(), writer()
         self.last_heard = time.monotonic()
         message = await receive()  # that it wants to connect
         pushes = asyncio.create_task(self._take_pushes())

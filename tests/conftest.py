@@ -34,10 +34,13 @@ if django_settings.REDIS_URLS:
 
 
 class ByFile(LoadScopeScheduling):
-    """Keeps a file's tests in one process, and all that share one server and one Chromium too."""
+    """Keeps a file's tests in one process, and those of the browser in two, each with its server and its Chromium."""
 
     def _split_scope(self, nodeid):
-        return "browser" if nodeid.startswith("tests/browser/") else nodeid.partition("::")[0]
+        file = nodeid.partition("::")[0]
+        if not file.startswith("tests/browser/"):
+            return file
+        return "accessibility" if file.endswith(("test_axe.py", "test_accessible.py")) else "browser"
 
 
 def pytest_xdist_make_scheduler(config, log):
