@@ -152,6 +152,8 @@ SPECTACULAR_SETTINGS = {
 DATABASE_URL = os.environ.get("DATABASE_URL", f"sqlite:///{DATA_DIR / 'readerai.sqlite3'}")
 DATABASES = {"default": dj_database_url.parse(DATABASE_URL)}
 DATABASE_POOL = int(os.environ.get("DATABASE_POOL", "16"))  # PostgreSQL connections of this process at most
+if DATABASE_POOL < 6:
+    raise ImproperlyConfigured("DATABASE_POOL must be 6 at least: the sockets keep three, and pages need some too.")
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"] |= {
         # Reopening the file for each call costs as much as the commit itself (5.1 ms against 3.1).
@@ -172,9 +174,8 @@ else:
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             "pool": {"min_size": 2, "max_size": DATABASE_POOL, "timeout": 10},
-            # What is asked all day is planned once for a connection, not each time.
+            # What the threads that keep a connection ask all day is planned once (`sessions.threads`).
             "server_side_binding": True,
-            "prepare_threshold": 2,
         },
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -46,6 +46,11 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.unparsed = self.unsent = b""
         super().connection_lost(exc)
 
+    def handle_close(self, event):
+        """Called with the peer's close frame: what was said before ours goes out before it."""
+        self.flush()
+        super().handle_close(event)
+
     def shutdown(self):
         """Called when the server ends."""
         self.flush()
@@ -94,5 +99,5 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def flush(self):
         """Hand what was said since the last turn of the loop to the transport."""
         unsent, self.unsent = self.unsent, b""
-        if unsent and not self.transport.is_closing():
+        if unsent and not self.close_sent and not self.transport.is_closing():
             self.transport.write(unsent)

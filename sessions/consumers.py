@@ -15,6 +15,7 @@ from sessions import arrivals, background, events, messages
 from sessions.services import access, classes, questions, reading, snapshots, texts
 from sessions.sockets import NOT_FOUND, REMOVED, Refusal, Socket, receipt_key
 from sessions.threads import lookups
+from sessions.writes import writer
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ class ReadingSessionConsumer(Socket):
         return version is not None and (version, class_version) != self._versions
 
     async def _submit(self, write, *, to: messages.ClientMessage):
-        reply = await self.writer.submit(write)
+        reply = await writer().submit(write)
         await self.reply_stored(reply, to=to)
         return reply
 
@@ -179,7 +180,7 @@ class ClassroomConsumer(Socket):
         return False  # its group was joined before its snapshot was read
 
     async def _tell(self, message, **act):
-        reply = await self.writer.run(
+        reply = await writer().run(
             classes.tell_class, self.access.user, self.classroom_id,
             receipt=receipt_key(message, classroom_id=self.classroom_id), **act)
         await self.reply_stored(reply, to=message)

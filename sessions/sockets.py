@@ -20,7 +20,7 @@ from sessions.models import Eviction
 from sessions.pulse import pulse
 from sessions.services import access
 from sessions.threads import lookups
-from sessions.writes import ReceiptKey, Reply, body_hash, writer
+from sessions.writes import ReceiptKey, Reply, body_hash
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +56,7 @@ class Socket(AsyncWebsocketConsumer):
     ended = False
     last_heard: float  # monotonic seconds, as the next one
     sending_since: float | None = None  # when the peer was offered what it has not taken yet
+    _untaken = 0  # bytes that waited for the peer when the pulse last looked
     _snapshots: Bucket | None = None  # made when the first is asked for
     _bad: tuple[float, ...] = ()  # when the last bad messages came
     _offered: frozenset[asyncio.Task] | set[asyncio.Task] = frozenset()
@@ -70,7 +71,7 @@ class Socket(AsyncWebsocketConsumer):
         self.channel_name = await self.channel_layer.new_channel()
         self._turn = asyncio.Lock()
         self._task = asyncio.current_task()
-        self.pulse, self.writer = pulse(), writer()
+        self.pulse = pulse()
         self.last_heard = time.monotonic()
         message = await receive()  # that it wants to connect
         pushes = asyncio.create_task(self._take_pushes())
@@ -181,9 +182,11 @@ class Socket(AsyncWebsocketConsumer):
 
         Uvicorn's does, a close frame too, and ASGI has no word for this; our own server cuts by itself.
         """
-        transport = getattr(getattr(self.base_send, "__self__", None), "transport", None)
-        if transport is not None:
+        if (transport := self._transport()) is not None:
             transport.abort()
+
+    def _transport(self) -> asyncio.WriteTransport | None:
+        return getattr(getattr(self.base_send, "__self__", None), "transport", None)
 
     def end_soon(self, code: int) -> None:
         """Close without waiting for a peer that may not be reading."""
@@ -198,8 +201,15 @@ class Socket(AsyncWebsocketConsumer):
         return NOT_LOGGED_IN if now > self.logged_in_until() else 0
 
     def end_if_stuck(self, now: float) -> None:
-        """Give up a peer that has not taken what it was offered too long ago, be it the first snapshot."""
-        if self.sending_since is not None and now - self.sending_since > settings.DURATIONS.slow_reader:
+        """Give up a peer that has taken nothing of what it was offered for too long, be it the first snapshot."""
+        if self.sending_since is None:
+            return
+        transport = self._transport()
+        untaken = transport.get_write_buffer_size() if transport is not None else 0
+        if untaken < self._untaken:
+            self.sending_since = now  # slow, but it takes some
+        self._untaken = untaken
+        if now - self.sending_since > settings.DURATIONS.slow_reader:
             self.end_soon(TOO_SLOW)
 
     def next_due(self) -> float:

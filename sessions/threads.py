@@ -14,13 +14,15 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, InternalError, NotSupportedError, OperationalError, connection
 
 from classrooms import database
 
 logger = logging.getLogger(__name__)
 
 IDLE = 2.0  # seconds after which a connection is looked at before it is used: the pulse comes every second
+LIFETIME = 1_800.0  # seconds after which a new one takes its place
+PREPARED_AFTER = 2  # times that a statement is asked of PostgreSQL before it keeps the plan
 LOOKUPS = 4  # connections that read for the sockets of one process, but no more than a quarter of its pool
 
 
@@ -41,20 +43,32 @@ class DatabaseThreads:
         return await sync_to_async(self._call, thread_sensitive=False, executor=self._executor)(function, args, kwargs)
 
     def _call(self, function: Callable, args: tuple, kwargs: dict):
-        held = connection.connection
-        if time.monotonic() - getattr(self._local, "used_at", 0) > IDLE and database.is_lost(held):
-            connection.close()
-            held = None
+        held = self._connection()
         try:
             return function(*args, **kwargs)
-        except (OperationalError, InterfaceError):
-            if held is None or not database.is_lost(held):
+        except (OperationalError, InterfaceError, NotSupportedError, InternalError) as error:
+            # The last two: a plan that a migration has made wrong, a server that only reads since a failover.
+            if not isinstance(error, NotSupportedError | InternalError) and not database.is_lost(held):
                 raise
-            logger.warning("The database connection was lost; what was asked is asked once more.")
+            logger.warning("The database connection was of no more use (%s); what was asked is asked once more.", error)
             connection.close()
+            self._connection()
             return function(*args, **kwargs)
         finally:
             self._local.used_at = time.monotonic()
+
+    def _connection(self):
+        """Return the driver's connection of this thread, a new one if the last is old or lost."""
+        now, held = time.monotonic(), connection.connection
+        if held is not None and (now - self._local.since > LIFETIME or (
+                now - self._local.used_at > IDLE and database.is_lost(held))):
+            connection.close()
+        if connection.connection is None:
+            connection.ensure_connection()
+            self._local.since = now
+            if connection.vendor == "postgresql":
+                connection.connection.prepare_threshold = PREPARED_AFTER
+        return connection.connection
 
     async def close(self) -> None:
         """Close the connections and let the threads end. What was given to `run` before is done first."""

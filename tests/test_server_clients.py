@@ -33,18 +33,19 @@ def deaf_socket(port, path):
 async def test_who_takes_nothing_is_cut_off_and_memory_returns(tmp_path):
     async with serving(tmp_path, slow_reader=1.0) as served, served.socket() as alice:
         await assert_echoes(alice)
-        before = await served.memory()
-        deaf = [await asyncio.to_thread(deaf_socket, served.port, "/flood") for _ in range(20)]
-        during = await served.memory()
-        await assert_echoes(alice)
-        for _ in deaf:
-            await served.prints("flood ended")
-        after = await served.memory()
-        for peer in deaf:
-            peer.close()
-        # Each may hold a transport's buffer and a message, never what it was sent in the meantime.
-        assert during - before < 20 * 500
-        assert after - before < 4_000
+        held = [await served.memory()]
+        for _ in range(2):
+            deaf = [await asyncio.to_thread(deaf_socket, served.port, "/flood") for _ in range(20)]
+            held.append(await served.memory())
+            await assert_echoes(alice)
+            for _ in deaf:
+                await served.prints("flood ended")
+            for peer in deaf:
+                peer.close()
+        # Each may hold a transport's buffer and a message, never what it was sent in the meantime; and the next twenty
+        # are given what the first gave back, whether or not the allocator had returned it to the system.
+        assert held[1] - held[0] < 20 * 500
+        assert held[2] - held[1] < 20 * 100
 
 
 def held_by_the_kernel(port, peer):

@@ -90,6 +90,25 @@ async def test_what_one_turn_says_leaves_in_one_write_and_before_the_close_frame
     assert writes == [len("one" "two" "three") + 3 * 2, len("four") + 2]
 
 
+async def test_what_was_said_before_the_peers_close_frame_was_read_is_sent():
+    async def answers_and_lets_go(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (message := await receive())["type"] == "websocket.receive":
+            await send({"type": "websocket.send", "text": message["text"]})
+
+    async with serving(answers_and_lets_go) as address, asyncio.timeout(PATIENCE):
+        port = int(address.rpartition(":")[2])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"\x81\x82\0\0\0\0hi")
+        assert await reader.readexactly(4) == b"\x81\x02hi"
+        writer.write(b"\x88\x82\0\0\0\0\x03\xe8")
+        assert await reader.read() == b"\x88\x02\x03\xe8"
+
+
 async def test_what_is_said_after_the_peer_has_left_is_refused_as_ever():
     refused = asyncio.get_running_loop().create_future()
 

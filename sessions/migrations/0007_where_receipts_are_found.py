@@ -17,16 +17,19 @@ class Migration(migrations.Migration):
             model_name='receipt',
             name='receipt_of_teacher',
         ),
-        migrations.AlterField(
-            model_name='interruption',
-            name='id',
-            field=models.UUIDField(default=sessions.models.time_ordered_id, editable=False, primary_key=True, serialize=False),
-        ),
-        migrations.AlterField(
-            model_name='readingsession',
-            name='id',
-            field=models.UUIDField(default=sessions.models.time_ordered_id, editable=False, primary_key=True, serialize=False),
-        ),
+        # Only what new rows are given: SQLite would copy both tables for it.
+        migrations.SeparateDatabaseAndState(state_operations=[
+            migrations.AlterField(
+                model_name='interruption',
+                name='id',
+                field=models.UUIDField(default=sessions.models.time_ordered_id, editable=False, primary_key=True, serialize=False),
+            ),
+            migrations.AlterField(
+                model_name='readingsession',
+                name='id',
+                field=models.UUIDField(default=sessions.models.time_ordered_id, editable=False, primary_key=True, serialize=False),
+            ),
+        ]),
         migrations.AddConstraint(
             model_name='receipt',
             constraint=models.UniqueConstraint(condition=models.Q(('teacher__isnull', False)), fields=('teacher', 'message_id'), name='receipt_of_teacher'),
