@@ -34,13 +34,10 @@ if django_settings.REDIS_URLS:
 
 
 class ByFile(LoadScopeScheduling):
-    """Keeps a file's tests in one process, and those of the browser in two, each with its server and its Chromium."""
+    """Keeps a file's tests in one process, and all that share one server and one Chromium too."""
 
     def _split_scope(self, nodeid):
-        file = nodeid.partition("::")[0]
-        if not file.startswith("tests/browser/"):
-            return file
-        return "accessibility" if file.endswith(("test_axe.py", "test_accessible.py")) else "browser"
+        return "browser" if nodeid.startswith("tests/browser/") else nodeid.partition("::")[0]
 
 
 def pytest_xdist_make_scheduler(config, log):
