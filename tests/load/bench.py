@@ -24,6 +24,7 @@ from tests.load.servers import ROOT, SERVERS, Cores, Server
 
 PAGE = ROOT / "docs" / "performance.md"
 PICTURE = ROOT / "docs" / "performance.svg"
+PEERS = ("seed", "node")  # what ours is divided by
 
 
 class GeneratorFailed(Exception):
@@ -47,13 +48,17 @@ def main() -> None:
                     place.mkdir(exist_ok=True)
                     figures = measure(server, place / f"{server.name}-{number}", sockets, options)
                     runs.setdefault((server.name, sockets), []).append(figures)
-    columns = {
-        (f"{server.label}, {sockets:,}" if len(options.sizes) > 1 else server.label):
-        report.medians(runs[server.name, sockets]) for server in chosen for sockets in options.sizes}
+    medians = {key: report.medians(found) for key, found in runs.items()}
+    columns = {}
+    for server in chosen:
+        for sockets in options.sizes:
+            figures = medians[server.name, sockets]
+            peers = {name: medians[name, sockets] for name in PEERS if (name, sockets) in medians and name != server.name}
+            label = f"{server.label}, {sockets:,}" if len(options.sizes) > 1 else server.label
+            columns[label] = figures | report.beside(figures, peers)
     section = f"{heading}\n\n{report.table(columns, rate=options.rate, in_flight=options.in_flight)}"
     if len(options.sizes) > 1:
-        series = {server.label: [(sockets, report.medians(runs[server.name, sockets])) for sockets in options.sizes]
-                  for server in chosen}
+        series = {server.label: [(sockets, medians[server.name, sockets]) for sockets in options.sizes] for server in chosen}
         section += f"\n\n![What a reader costs]({PICTURE.name})"
     print(f"\n{section}")
     if options.write:

@@ -34,6 +34,9 @@ ROWS: list[tuple[str, str, str]] = [  # figure, what it is, how it is written
     ("closed_p50", "… median, ms", "{:.1f}"),
     ("closed_p99", "… 99th percentile, ms", "{:.1f}"),
     ("closed_per_cpu", "… per second of the server's processor time", "{:,.0f}"),
+    ("closed_rate_beside_seed", "… times those of the seed's design, FastAPI", "{:.2f}"),
+    ("closed_per_cpu_beside_seed", "… the same by processor time", "{:.2f}"),
+    ("closed_rate_beside_node", "… times those of the seed's design, Node", "{:.2f}"),
     ("closed_generator_cpu", "… the load generator's own share of its core, %", "{:.0f}"),
     ("token_p50", "first piece of an answer, from the model to the reader, 500 at once: median, ms", "{:.1f}"),
     ("token_p99", "… 99th percentile, ms", "{:.1f}"),
@@ -51,6 +54,12 @@ def medians(runs: list[dict[str, float]]) -> dict[str, float]:
     names = {name for run in runs for name in run}
     found = {name: statistics.median(run[name] for run in runs if name in run) for name in names}
     return found | {"errors": sum(run["errors"] for run in runs)}
+
+
+def beside(figures: dict[str, float], peers: dict[str, dict[str, float]]) -> dict[str, float]:
+    """Return what a server acknowledges as a multiple of what each peer, {name: its figures}, does."""
+    return {f"{name}_beside_{peer}": figures[name] / theirs[name] for peer, theirs in peers.items()
+            for name in ("closed_rate", "closed_per_cpu") if figures.get(name) and theirs.get(name)}
 
 
 def table(columns: dict[str, dict[str, float]], **words) -> str:
