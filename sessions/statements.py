@@ -58,7 +58,8 @@ READ_RECEIPTS = """
 COUNT_ASKED = """
     SELECT enrollment_id, count(*), sum(CASE WHEN flag = '' THEN 0 ELSE 1 END) FROM reading_sessions_interruption
     WHERE enrollment_id IN ({keys}) AND created_at > %s GROUP BY enrollment_id"""
-COUNT_WAITING = "SELECT count(*) FROM reading_sessions_interruption WHERE state = 'queued'"
+COUNT_WAITING = """
+    SELECT count(*) FROM (SELECT 1 FROM reading_sessions_interruption WHERE state = 'queued' LIMIT %s) AS waiting"""
 
 
 @dataclass(slots=True)
@@ -202,9 +203,9 @@ def asked_since(enrollment_ids: Iterable[int], since: datetime) -> dict[int, tup
         COUNT_ASKED, to_json(list(enrollment_ids)), moment()(since))}
 
 
-def count_waiting() -> int:
-    """Return how many questions wait for the tutor."""
-    return rows(COUNT_WAITING)[0][0]
+def count_waiting(*, most: int) -> int:
+    """Return how many questions wait for the tutor, `most` for all that are more."""
+    return rows(COUNT_WAITING, most)[0][0]
 
 
 # ---- What the databases and their drivers take

@@ -94,12 +94,12 @@ def _spend(reading_session: LockedSession, batch: Batch, payload: messages.Stude
 
 
 def _next_position(batch: Batch) -> int:
-    """Return this question's estimated place in the queue, from 1."""
+    """Return this question's estimated place in the queue, from 1; the furthest that is told for all behind it."""
     waiting = batch.memo.get("waiting")
     if waiting is None:
-        waiting = statements.count_waiting()
+        waiting = statements.count_waiting(most=snapshots.PLACES_TOLD)
     batch.memo["waiting"] = waiting + 1
-    return waiting + 1
+    return min(waiting + 1, snapshots.PLACES_TOLD)
 
 
 def cancellation(reading_session_id: UUID, payload: messages.CancelInterruption, *, receipt: ReceiptKey,

@@ -271,6 +271,7 @@ async def come_back(load):
     load.percentiles("return", waits)
 
 
-# All come back before questions pile up, which nobody answers where the engine is off.
-PHASES = [warm_up, arrive, idle, heartbeats, one_at_a_time, progress, broadcast, broadcast_to_many, come_back, open_loop,
-          closed_loop, streams]
+# What questions that pile up would disturb comes before them: where no engine runs nobody answers the last two phases', and
+# where one does it takes longer over them than they last.
+PHASES = [warm_up, arrive, idle, heartbeats, one_at_a_time, progress, broadcast, broadcast_to_many, come_back, streams,
+          open_loop, closed_loop]
