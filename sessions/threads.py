@@ -78,8 +78,9 @@ class DatabaseThreads:
             together.wait()  # no thread may take two of these
             connection.close()
 
-        await asyncio.to_thread(wait, [self._executor.submit(leave) for _ in range(self._count)])
-        self._executor.shutdown(wait=False)
+        leaving = [self._executor.submit(leave) for _ in range(self._count)]
+        self._executor.shutdown(wait=False)  # what comes after these would open a connection that nobody closes
+        await asyncio.to_thread(wait, leaving)
 
 
 _lookups: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, DatabaseThreads]" = weakref.WeakKeyDictionary()

@@ -23,6 +23,8 @@ from sessions import events
 from sessions.background import Background
 from sessions.llm import ranking
 from sessions.services import help_card, texts
+from sessions.threads import close_lookups
+from sessions.writes import close_writer
 from tests import people
 from tests.scripted_model import ScriptedModel
 
@@ -210,7 +212,10 @@ async def serving_without_engine(school, settings):
 
 
 async def close_loop_resources():
-    """Close what belongs to this event loop: layer connections, the database connection of the shared thread."""
+    """Close what belongs to this event loop: layer connections, the database connections of its threads. A socket that
+    ended last may have made the threads anew."""
+    await close_writer()
+    await close_lookups()
     await channel_layers["default"].flush()
     await sync_to_async(connections.close_all)()
     await asyncio.sleep(0)
