@@ -40,5 +40,5 @@ def is_lost(held) -> bool:
     """
     if connection.in_atomic_block:
         return False
-    return connection.connection is None or connection.connection is not (held or connection.connection) or (
-        not connection.is_usable())
+    was_replaced = held is not None and connection.connection is not held
+    return was_replaced or connection.connection is None or not connection.is_usable()

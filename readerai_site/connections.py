@@ -20,7 +20,8 @@ from twisted.internet.protocol import connectionDone
 from twisted.web import http
 from zope.interface import implementer
 
-from readerai_site.durations import INPUT_MESSAGES, LAST_BYTES, PIECE, bound_unsent
+from readerai_site.durations import INPUT_MESSAGES, LAST_BYTES, PIECE
+from readerai_site.peers import bound_unsent
 
 SERVICE_RESTART = 1012
 # Beside an uploaded file a form holds fields and separators.

@@ -5,8 +5,6 @@ so that leases, deadlines and time-outs shrink together, some to a floor, and a 
 sets LIMITS_SCALE, so that a few sockets may ask what thousands would.
 """
 
-import contextlib
-import socket
 from dataclasses import dataclass, fields, replace
 
 
@@ -73,12 +71,6 @@ PIECE = 4096
 # to wait goes on answering one that reads nothing.
 UNSENT_BYTES = 64 * 1024
 LAST_BYTES = 16 * 1024  # what a peer may still say after our close frame, which crosses with its last words
-
-
-def bound_unsent(peer: socket.socket) -> None:
-    """Let the kernel hold no more than UNSENT_BYTES for a peer, where it knows such a bound."""
-    with contextlib.suppress(AttributeError, OSError):
-        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from twisted.logger import (
 
 from readerai_site.connections import HTTPFactory, WebSocketProtocol
 from readerai_site.embedded import EmbeddedEngine, exit_at_once, tune_interpreter
-from readerai_site.inbox import Inbox
+from readerai_site.peers import Inbox
 
 logger = logging.getLogger(__name__)
 access_logger = logging.getLogger("readerai.access")

@@ -12,8 +12,8 @@ import struct
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.protocol import State
 
-from readerai_site.durations import INPUT_MESSAGES, LAST_BYTES, PIECE, bound_unsent
-from readerai_site.inbox import Inbox
+from readerai_site.durations import INPUT_MESSAGES, LAST_BYTES, PIECE
+from readerai_site.peers import Inbox, bound_unsent
 
 TEXT = 0x81  # a whole message in one frame
 
@@ -21,9 +21,8 @@ TEXT = 0x81  # a whole message in one frame
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """One socket."""
 
-    unparsed = b""
+    unparsed = unsent = b""
     last_bytes = 0
-    unsent: bytes = b""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)

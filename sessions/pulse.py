@@ -16,6 +16,7 @@ from uuid import UUID
 from django.conf import settings
 
 from sessions import messages, metrics
+from sessions.loops import PerLoop
 from sessions.services import engines, presence, snapshots
 from sessions.writes import writer
 
@@ -274,13 +275,9 @@ class Pulse:
                 self.waiting.discard(reader)
 
 
-_pulses: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Pulse]" = weakref.WeakKeyDictionary()
+_pulses = PerLoop(Pulse)
 
 
 def pulse() -> Pulse:
     """Return the running event loop's pulse."""
-    loop = asyncio.get_running_loop()
-    found = _pulses.get(loop)
-    if found is None:
-        found = _pulses[loop] = Pulse()
-    return found
+    return _pulses.get()

@@ -252,29 +252,36 @@ class Rows:
 
     def insert(self, rows: list[Iterable]) -> None:
         """Insert rows, each the values of the columns in their order."""
-        columns = ", ".join(self._columns)
-        self._execute(rows, {
-            "sqlite": f"INSERT INTO {self._table} ({columns}) VALUES ({', '.join(['%s'] * len(self._columns))})",
-            "postgresql": f"INSERT INTO {self._table} ({columns}) SELECT {columns} FROM {{rows}}"})
+        self._execute(self._insertion, rows)
 
     def update(self, rows: list[Iterable]) -> None:
         """Update rows that are known by the last column."""
-        *changed, key = self._columns
-        self._execute(rows, {
-            "sqlite": f"UPDATE {self._table} SET {', '.join(f'{name} = %s' for name in changed)} WHERE {key} = %s",
-            "postgresql": f"UPDATE {self._table} SET {', '.join(f'{name} = rows.{name}' for name in changed)} "
-                          f"FROM {{rows}} WHERE {self._table}.{key} = rows.{key}"})
+        self._execute(self._change, rows)
 
-    def _execute(self, rows: list[Iterable], sql: dict[str, str]) -> None:
+    def _execute(self, sql: str, rows: list[Iterable]) -> None:
         if not rows:
             return
         fitted = [self._fitted(row) for row in rows]
         with connection.cursor() as cursor:
             if connection.vendor == "sqlite":
-                cursor.executemany(sql["sqlite"], fitted)
+                cursor.executemany(sql, fitted)
             else:
-                text = to_json([dict(zip(self._columns, row, strict=True)) for row in fitted])
-                cursor.execute(sql["postgresql"].format(rows=self._recordset), (text,))
+                cursor.execute(sql, (to_json([dict(zip(self._columns, row, strict=True)) for row in fitted]),))
+
+    @cached_property
+    def _insertion(self) -> str:
+        columns = ", ".join(self._columns)
+        if connection.vendor == "sqlite":
+            return f"INSERT INTO {self._table} ({columns}) VALUES ({', '.join(['%s'] * len(self._columns))})"
+        return f"INSERT INTO {self._table} ({columns}) SELECT {columns} FROM {self._recordset}"
+
+    @cached_property
+    def _change(self) -> str:
+        *changed, key = self._columns
+        if connection.vendor == "sqlite":
+            return f"UPDATE {self._table} SET {', '.join(f'{name} = %s' for name in changed)} WHERE {key} = %s"
+        return (f"UPDATE {self._table} SET {', '.join(f'{name} = rows.{name}' for name in changed)} "
+                f"FROM {self._recordset} WHERE {self._table}.{key} = rows.{key}")
 
     @cached_property
     def _recordset(self) -> str:

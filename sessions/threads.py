@@ -8,7 +8,6 @@ import asyncio
 import logging
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 
@@ -17,6 +16,7 @@ from django.conf import settings
 from django.db import InterfaceError, InternalError, NotSupportedError, OperationalError, connection
 
 from classrooms import database
+from sessions.loops import PerLoop
 
 logger = logging.getLogger(__name__)
 
@@ -83,23 +83,21 @@ class DatabaseThreads:
         await asyncio.to_thread(wait, leaving)
 
 
-_lookups: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, DatabaseThreads]" = weakref.WeakKeyDictionary()
+def _make_lookups() -> DatabaseThreads:
+    # SQLite's reads share the processor with the loop, and several threads would only take turns.
+    count = 1 if connection.vendor == "sqlite" else max(1, min(LOOKUPS, settings.DATABASE_POOL // 4))
+    return DatabaseThreads("lookups", count)
+
+
+_lookups = PerLoop(_make_lookups)
 
 
 def lookups() -> DatabaseThreads:
-    """Return the running event loop's threads for reading, made at their first use.
-
-    SQLite has one: its reads share the processor with the loop, and several would only take turns.
-    """
-    loop = asyncio.get_running_loop()
-    found = _lookups.get(loop)
-    if found is None:
-        count = 1 if connection.vendor == "sqlite" else max(1, min(LOOKUPS, settings.DATABASE_POOL // 4))
-        found = _lookups[loop] = DatabaseThreads("lookups", count)
-    return found
+    """Return the running event loop's threads for reading, made at their first use."""
+    return _lookups.get()
 
 
 async def close_lookups() -> None:
     """Close the running loop's threads for reading, if it has any."""
-    if (open_threads := _lookups.pop(asyncio.get_running_loop(), None)) is not None:
+    if (open_threads := _lookups.take()) is not None:
         await open_threads.close()

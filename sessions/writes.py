@@ -10,7 +10,6 @@ import hashlib
 import json
 import logging
 import time
-import weakref
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,12 +24,12 @@ from django.db import connection
 from classrooms import database
 from classrooms.database import transaction
 from sessions import errors, events, failpoints, messages, metrics, statements
+from sessions.loops import PerLoop
 from sessions.models import Interruption
 from sessions.statements import LockedSession, NewInterruption, StoredReceipt
 from sessions.threads import DatabaseThreads
 
-__all__ = ["Batch", "ReceiptKey", "Reply", "Write", "Writer", "body_hash", "transaction", "write_now",
-           "writer"]
+__all__ = ["Batch", "ReceiptKey", "Reply", "Write", "Writer", "body_hash", "transaction", "write_now", "writer"]
 
 logger = logging.getLogger(__name__)
 
@@ -273,18 +272,15 @@ class Writer:
         await self._thread.close()
 
 
-_writers: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Writer]" = weakref.WeakKeyDictionary()
+_writers = PerLoop(Writer)
 
 
 def writer() -> Writer:
     """Return the running event loop's writer, made at its first use."""
-    loop = asyncio.get_running_loop()
-    if loop not in _writers:
-        _writers[loop] = Writer()
-    return _writers[loop]
+    return _writers.get()
 
 
 async def close_writer() -> None:
     """Finish what is waiting and close the running loop's writer, if it has one."""
-    if (open_writer := _writers.pop(asyncio.get_running_loop(), None)) is not None:
+    if (open_writer := _writers.take()) is not None:
         await open_writer.close()

@@ -7,6 +7,8 @@ JSON in ECHO_DURATIONS. It knows nothing of the product.
 """
 
 import asyncio
+import contextlib
+import ctypes
 import json
 import os
 import sys
@@ -84,6 +86,8 @@ async def pages(scope, receive, send):
         await asyncio.Event().wait()
     answer = str(body)
     if scope["path"] == "/memory":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)  # what is free goes back to the system, wherever in the heap it lies
         pages_resident = int(Path("/proc/self/statm").read_text().split()[1])
         answer = str(pages_resident * os.sysconf("SC_PAGE_SIZE") // 1024)
     await send({"type": "http.response.start", "status": 200, "headers": [

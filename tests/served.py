@@ -1,10 +1,12 @@
 """`manage.py serve` as a subprocess on a free port, serving `tests.echo_app`: a helper of the server's tests."""
 
 import asyncio
+import base64
 import http.client
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from contextlib import asynccontextmanager
@@ -94,3 +96,19 @@ async def assert_echoes(alice, text="still here"):
     """Alice's socket still gets back what she sends."""
     await alice.send(text)
     assert await asyncio.wait_for(alice.recv(), PATIENCE) == text
+
+
+UPGRADE = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
+           "Sec-WebSocket-Key": base64.b64encode(os.urandom(16)).decode()}
+
+
+def deaf_socket(port, path):
+    """A client that shakes hands and then never reads; its kernel buffer is small."""
+    peer = socket.socket()
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    peer.settimeout(PATIENCE)
+    peer.connect(("127.0.0.1", port))
+    headers = "".join(f"{name}: {value}\r\n" for name, value in UPGRADE.items())
+    peer.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n".encode())
+    assert peer.recv(12) == b"HTTP/1.1 101"
+    return peer

@@ -10,7 +10,7 @@ from websockets.exceptions import ConnectionClosed
 
 from readerai_site.durations import INPUT_MESSAGES, LAST_BYTES, PIECE, UNSENT_BYTES
 from readerai_site.uvicorn_protocol import WebSocketProtocol
-from tests.test_server_clients import deaf_socket
+from tests.served import deaf_socket
 
 PATIENCE = 5
 
