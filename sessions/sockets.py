@@ -44,6 +44,10 @@ class Refusal(Exception):
         self.code = code
 
 
+def _not_now(text: str) -> bool:
+    return False
+
+
 class Socket(AsyncWebsocketConsumer):
     """A WebSocket of the protocol. Subclasses say what they know and how they open."""
 
@@ -67,6 +71,7 @@ class Socket(AsyncWebsocketConsumer):
         In place of Channels' own loop, which makes a task, waits on two and hops through a thread for every message.
         """
         self.scope, self.base_send = scope, send
+        self._say = getattr(getattr(send, "__self__", None), "say", _not_now)
         self.channel_layer = get_channel_layer()
         self.channel_name = await self.channel_layer.new_channel()
         self._turn = asyncio.Lock()
@@ -291,7 +296,7 @@ class Socket(AsyncWebsocketConsumer):
     async def send_frame(self, frame: str) -> None:
         """Send a text frame. On uvicorn this waits for a peer that takes nothing, until `overdue` has enough of it;
         Daphne never waits: there the server watches the transport."""
-        if self.ended:
+        if self.ended or self._say(frame):
             return
         if self.sending_since is None:
             self.sending_since = time.monotonic()
@@ -305,10 +310,18 @@ class Socket(AsyncWebsocketConsumer):
 
     def offer(self, *frames: str) -> None:
         """Send frames, in order, without making the caller wait for this peer; one that lets them pile up is closed."""
+        if self.ended:
+            return
+        said = 0
+        if not self._offered and self.sending_since is None:
+            while said < len(frames) and self._say(frames[said]):
+                said += 1
+        if said == len(frames):
+            return
         if len(self._offered) >= OFFERED_AT_MOST:
             self.end_soon(TOO_SLOW)
         else:
-            self._spawn(self._send_frames(frames))
+            self._spawn(self._send_frames(frames[said:]))
 
     async def _send_frames(self, frames) -> None:
         for frame in frames:

@@ -105,13 +105,14 @@ def read_sessions(ids: Iterable[UUID]) -> dict[UUID, LockedSession]:
     """
     found: dict[UUID, LockedSession] = {}
     texts: dict[int, Text] = {}
+    by_hex = {id.hex: id for id in ids}
     for (id, enrollment_id, nickname, classroom_id, text_id, revision, word_count, page_starts, word_index, furthest, rev,
-         status, preferences, active_seconds, version) in rows(READ_SESSIONS, to_json([id.hex for id in ids])):
+         status, preferences, active_seconds, version) in rows(READ_SESSIONS, to_json(list(by_hex))):
         text = texts.get(text_id)
         if text is None:
             text = texts[text_id] = Text(
                 pk=text_id, revision=revision, word_count=word_count, page_starts=json.loads(page_starts))
-        id = uuid_of(id)
+        id = by_hex.get(id, id)
         found[id] = LockedSession(id, enrollment_id, nickname, classroom_id, text, word_index, furthest, rev, status,
                                   json.loads(preferences), active_seconds, version)
     return found
@@ -141,8 +142,9 @@ def note_back(ids: Iterable[UUID], *, now: datetime) -> None:
 
 def read_versions(ids: Iterable[UUID]) -> dict[UUID, tuple[int, int]]:
     """Return {reading session: (its number, its class's number)}."""
-    return {uuid_of(id): (version, class_version) for id, version, class_version in rows(
-        READ_VERSIONS, to_json([id.hex for id in ids]))}
+    by_hex = {id.hex: id for id in ids}  # as SQLite gives them; to make each anew takes as long as to find it
+    return {by_hex.get(id, id): (version, class_version) for id, version, class_version in rows(
+        READ_VERSIONS, to_json(list(by_hex)))}
 
 
 def _note(sql: str, ids: Iterable[UUID], now: datetime) -> None:

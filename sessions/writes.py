@@ -33,8 +33,8 @@ __all__ = ["Batch", "ReceiptKey", "Reply", "Write", "Writer", "body_hash", "tran
 
 logger = logging.getLogger(__name__)
 
-# Seconds in which others may join the next batch, once the last one had company. A batch that starts with the first
-# frame of many holds one write, and costs the others, who are being read meanwhile, more than it saves that one.
+# Seconds that a batch waits at most for as many as were here a moment ago, if they were a company. One that starts with the
+# first frame of many holds one write, and costs the others, who are being read meanwhile, more than it saves that one.
 GATHERING = 0.004
 COMPANY = 3
 
@@ -226,7 +226,8 @@ class Writer:
         self._thread = DatabaseThreads("writer")
         self._waiting: deque[tuple[Write, asyncio.Future]] = deque()
         self._task: asyncio.Task | None = None
-        self._last = 0  # how many writes the last batch had
+        self._crowd = 0  # how many writes were under way when the last batch ended, its own among them
+        self._all_here: asyncio.Future[None] | None = None  # while a batch waits for company
         self.committed = 0
         self.batches = 0
 
@@ -234,6 +235,8 @@ class Writer:
         """Return the write's reply once it is committed; raise its error (`errors.Refused` or a database's)."""
         future = asyncio.get_running_loop().create_future()
         self._waiting.append((write, future))
+        if self._all_here is not None and len(self._waiting) >= self._crowd:
+            _resolve(self._all_here)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._drain())
         return await future
@@ -243,8 +246,8 @@ class Writer:
 
     async def _drain(self) -> None:
         while self._waiting:
-            if COMPANY <= self._last and len(self._waiting) < self._last:
-                await asyncio.sleep(GATHERING)
+            if COMPANY <= self._crowd and len(self._waiting) < self._crowd:
+                await self._gather()
             taken = [self._waiting.popleft() for _ in range(min(settings.LIMITS.batch, len(self._waiting)))]
             started = time.perf_counter()
             try:
@@ -252,7 +255,7 @@ class Writer:
             except Exception as error:  # the thread itself failed: no connection to be had, for one
                 outcomes, batch = [error] * len(taken), None
             self.batches += 1
-            self._last = len(taken)
+            self._crowd = min(settings.LIMITS.batch, len(taken) + len(self._waiting))
             self.committed += len(taken)
             metrics.BATCH_WRITES.observe(len(taken))
             metrics.BATCH_SECONDS.observe(time.perf_counter() - started)
@@ -266,10 +269,24 @@ class Writer:
             if batch is not None:
                 await _announce(batch)
 
+    async def _gather(self) -> None:
+        """Wait until as many are here as a moment ago, but not for long."""
+        loop = asyncio.get_running_loop()
+        self._all_here = loop.create_future()
+        patience = loop.call_later(GATHERING, _resolve, self._all_here)
+        await self._all_here
+        patience.cancel()
+        self._all_here = None
+
     async def close(self) -> None:
         if self._task is not None:
             await self._task
         await self._thread.close()
+
+
+def _resolve(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 _writers = PerLoop(Writer)

@@ -195,3 +195,77 @@ async def test_who_talks_on_after_the_close_frame_is_cut_off():
             while True:  # ten seconds would be waited for our own close frame, and all of this read
                 writer.write(b"\x81\x81\0\0\0\0x" * (LAST_BYTES // 7))
                 await writer.drain()
+
+
+def frame(payload: bytes, *, opcode: int = 1, last: bool = True, mask: bytes = b"mask") -> bytes:
+    """Return a frame as a browser sends it."""
+    size = len(payload)
+    head = bytes((opcode | last << 7,))
+    head += bytes((size | 0x80,)) if size < 126 else b"\xfe" + size.to_bytes(2, "big")
+    return head + mask + bytes(byte ^ mask[place % 4] for place, byte in enumerate(payload))
+
+
+async def heard(pieces):
+    """Send the pieces, each read by itself; return the texts that the application received and all that came back."""
+    texts, was_read = [], asyncio.Event()
+
+    class Telling(WebSocketProtocol):
+        def data_received(self, data):
+            super().data_received(data)
+            was_read.set()
+
+    async def listens(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (message := await receive())["type"] == "websocket.receive":
+            texts.append(message["text"])
+        texts.append(message["code"])
+
+    async with serving(listens, Telling) as address, asyncio.timeout(PATIENCE):
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(address.rpartition(":")[2]))
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        for piece in pieces:
+            was_read.clear()
+            writer.write(piece)
+            await was_read.wait()
+        came_back = await reader.read()
+        writer.close()
+    return texts, came_back
+
+
+CLOSE = frame((1000).to_bytes(2, "big"), opcode=8)
+LONG = "ü" * 1_000
+
+
+@pytest.mark.parametrize(("pieces", "texts"), [
+    ([frame(b"one"), frame(LONG.encode()), frame(b""), CLOSE], ["one", LONG, ""]),
+    ([frame(b"one")[:4], frame(b"one")[4:], frame(b"two"), CLOSE], ["one", "two"]),
+    ([frame(b"one") + frame(b"two"), frame(b"three"), CLOSE], ["one", "two", "three"]),
+    ([frame(b"one") + frame(b"two")[:-1], frame(b"two")[-1:], CLOSE], ["one", "two"]),
+    ([frame(b"on", last=False), frame(b"e", opcode=0), frame(b"two"), CLOSE], ["one", "two"]),
+    ([frame(b"on", last=False), frame(b"", opcode=9), frame(b"e", opcode=0), CLOSE], ["one"]),
+    # The second piece looks like a frame of its own and is the rest of the first's words.
+    ([frame(b"\xe2" + frame(b"no"), mask=b"\0\0\0\0")[:7], frame(b"no"), frame(b"yes"), CLOSE],
+     [(b"\xe2" + frame(b"no")).decode(), "yes"]),
+    ([frame(b"ping", opcode=9), frame(b"one"), CLOSE], ["one"]),
+], ids=["whole", "cut in two", "two at once", "one and a half", "fragments", "a ping among fragments", "looks like one",
+        "after a ping"])
+async def test_messages_are_heard_however_they_are_cut(pieces, texts):
+    told, came_back = await heard(pieces)
+    assert told == [*texts, 1000]
+    assert came_back.endswith(b"\x88\x02\x03\xe8")
+
+
+@pytest.mark.parametrize(("wrong", "code"), [
+    (frame(b"\xff\xfe"), 1007),
+    (b"\x81\x03one", 1002),
+    (frame(b"one", opcode=0), 1002),
+    (b"\xc1" + frame(b"one")[1:], 1002),
+    (frame(b"one", opcode=3), 1002),
+], ids=["not UTF-8", "not masked", "goes on with nothing", "compressed", "of no kind"])
+async def test_a_frame_that_may_not_be_ends_the_connection_as_websockets_would(wrong, code):
+    told, came_back = await heard([frame(b"one"), wrong])
+    assert told == ["one", code]
+    assert came_back.startswith(b"\x88") and came_back[2:4] == code.to_bytes(2, "big")

@@ -3,6 +3,7 @@
 import json
 import math
 from typing import Any, TypeVar
+from uuid import UUID
 
 from pydantic import ValidationError
 
@@ -50,14 +51,13 @@ def parse(text: str, *, known: dict[str, type[Payload]]) -> ClientMessage:
         id = wire_id(frame["id"]) if "id" in frame else None
     except ValueError:
         raise BadMessage("INVALID_MESSAGE") from None
-    in_reply_to = id and str(id)  # in its canonical form, as good messages are answered
     schema = known.get(frame["type"])
     if schema is None:
-        raise BadMessage("UNKNOWN_TYPE", in_reply_to=in_reply_to)
+        raise BadMessage("UNKNOWN_TYPE", in_reply_to=id)
     if frame.keys() - {"type", "id", "payload"} or (schema.durable and id is None):
-        raise BadMessage("INVALID_MESSAGE", in_reply_to=in_reply_to)
+        raise BadMessage("INVALID_MESSAGE", in_reply_to=id)
     raw_payload = frame.get("payload", {})
-    payload = validate(schema, raw_payload, in_reply_to=in_reply_to)
+    payload = validate(schema, raw_payload, in_reply_to=id)
     return ClientMessage(id=id, payload=payload, raw_payload=raw_payload)
 
 
@@ -75,7 +75,7 @@ def read_json(text: str) -> Any:
     return value
 
 
-def validate(schema: type[Shape], raw: Any, *, in_reply_to: str | None = None) -> Shape:
+def validate(schema: type[Shape], raw: Any, *, in_reply_to: UUID | None = None) -> Shape:
     """Return a body held against its class; raise BadMessage with the code that says why not."""
     try:
         # By the wire's names only: `question_text` is Python's word for `questionText`, not a second one on the wire.

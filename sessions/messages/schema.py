@@ -16,7 +16,7 @@ INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u
 class BadMessage(Exception):
     """A frame that is refused: `code` is the contract, `in_reply_to` echoes the client's id where it could be read."""
 
-    def __init__(self, code: str, *, in_reply_to: str | None = None):
+    def __init__(self, code: str, *, in_reply_to: UUID | None = None):
         super().__init__(code)
         self.code = code
         self.in_reply_to = in_reply_to
