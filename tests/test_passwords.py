@@ -51,6 +51,8 @@ def set_new(client, form, password=NEW):
 @pytest.fixture(autouse=True)
 def with_letters(settings):
     settings.SENDS_EMAIL = True
+    yield
+    sent()  # what is still on its way must not arrive in the next test's mailbox
 
 
 @pytest.fixture

@@ -36,6 +36,8 @@ def link_in(letter) -> str:
 @pytest.fixture(autouse=True)
 def open_to_all(settings):
     settings.SIGN_UP = settings.SENDS_EMAIL = True
+    yield
+    sent()  # what is still on its way must not arrive in the next test's mailbox
 
 
 @pytest.mark.django_db(transaction=True)
