@@ -1,6 +1,6 @@
 /* The reader's comfort, before the page is first painted.
 
-   reading.html loads this as the one module that blocks painting (the theme and the font are in its markup
+   reading.html loads this as a module that blocks painting (the theme and the font are in its markup
    already; sizes cannot be, since the page's policy allows no style attributes). comfort.js applies changes. */
 
 /** Show `preferences` ({theme, font, fontScale, lineSpacing, letterSpacing}); what is missing goes back to its

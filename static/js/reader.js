@@ -6,6 +6,7 @@ import { AskBox } from "./ask.js";
 import { Comfort } from "./comfort.js";
 import { indicator } from "./connection.js";
 import { byId } from "./dom.js";
+import { takeFirstTap } from "./first-tap.js";
 import { _, format } from "./i18n.js";
 import { Interruptions } from "./interruptions.js";
 import { listenToKeys } from "./keys.js";
@@ -231,4 +232,6 @@ function closeWhatIsOpen() {
   else interruptions.fold();
 }
 
+const firstTap = takeFirstTap();
 if (revision.hasCome) sayRevised();
+else if (firstTap !== null) inHand.take(firstTap);

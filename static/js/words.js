@@ -40,6 +40,12 @@ export class WordsInHand {
     this.#choose(wordElement(index) ?? byId("page").querySelector(".word"));
   }
 
+  /** Take word `index` in hand, as a tap on it does; nothing when it is not on this page. */
+  take(index) {
+    const word = wordElement(index);
+    if (word) this.#takeWord(word);
+  }
+
   /** Move the choice; called with every key while a word is chosen. Returns true when the key was used. */
   keyed(key) {
     const chosen = document.activeElement;

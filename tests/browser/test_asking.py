@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.pages import PHONE
+from tests.browser.pages import PHONE, ReadingPage
 
 pytestmark = pytest.mark.browser
 
@@ -73,6 +73,77 @@ def test_a_tapped_word_asks_about_itself(reads, school, model):
     # The sheet at the foot leaves the paragraph in question in view.
     word, sheet = alice.word("pangram").bounding_box(), alice.page.locator("#margin").bounding_box()
     assert 0 < word["y"] and word["y"] + word["height"] <= sheet["y"]
+
+
+@pytest.mark.parametrize("way", ["caretPositionFromPoint", "caretRangeFromPoint"])
+def test_a_tap_before_the_scripts_are_there_is_kept(opens, school, model, way):
+    """On a slow tablet: the sentence shows at once that it was tapped, and the word is in hand when the tools come."""
+    asked = "What does “pangram” mean?"
+    model.says_for(asked, "It has every letter.")
+    page = opens(school.alice, size=PHONE, has_touch=True, is_mobile=True)
+    other = "caretRangeFromPoint" if way == "caretPositionFromPoint" else "caretPositionFromPoint"
+    page.add_init_script(f"document.{other} = undefined")
+    held = []
+    page.route("**/js/reader.js", lambda route: held.append(route))
+    page.goto(f"{school.alice.path}page/2/", wait_until="commit")
+    expect(page.locator("#p12")).to_be_visible()
+    tap_word(page, "lazy")
+    tap_word(page, "pangram")
+    tapped = page.locator(".sentence.tapped")
+    expect(tapped).to_have_text("This pangram contains every letter of the alphabet.")
+    expect(page.locator("#in-hand")).to_be_hidden()
+    held.pop().continue_()
+    expect(page.locator("#in-hand-words")).to_have_text("pangram")
+    expect(tapped).to_have_count(0)
+    page.get_by_role("button", name="Ask about this").click()
+    expect(ReadingPage(page).card(asked).locator(".answer-text")).to_have_text("It has every letter.")
+
+
+def tap_word(page, word: str) -> None:
+    """Tap in the middle of a word of a page whose words have no elements yet."""
+    x, y = page.evaluate("""(word) => {
+        const walker = document.createTreeWalker(document.getElementById("page"), NodeFilter.SHOW_TEXT);
+        while (walker.nextNode() && !walker.currentNode.data.includes(word));
+        const range = document.createRange();
+        const at = walker.currentNode.data.indexOf(word);
+        range.setStart(walker.currentNode, at);
+        range.setEnd(walker.currentNode, at + word.length);
+        range.startContainer.parentElement.scrollIntoView({ block: "center", behavior: "instant" });
+        const box = range.getBoundingClientRect();
+        return [box.x + box.width / 2, box.y + box.height / 2];
+    }""", word)
+    page.touchscreen.tap(x, y)
+
+
+def test_a_tap_before_the_page_is_live_asks_and_the_question_is_kept(opens, school, model, site):
+    asked = "What does “pangram” mean?"
+    model.says_for(asked, "It has every letter.")
+    page = opens(school.alice)
+    page.add_init_script("""(() => {
+        const held = [];
+        let hear = (event) => held.push(event);
+        window.WebSocket = class extends WebSocket {
+            set onmessage(handler) {
+                super.onmessage = (event) => hear(event, handler);
+                window.letThrough = () => {
+                    hear = (event, handler) => handler?.(event);
+                    held.forEach((event) => handler(event));
+                };
+            }
+        };
+    })()""")
+    alice = ReadingPage(page)
+    page.goto(f"{school.alice.path}page/2/")
+    alice.is_in_state("connecting")
+    alice.word("pangram").click()
+    page.get_by_role("button", name="Ask about this").click()
+    card = alice.card(asked)
+    expect(card.locator(".waiting")).not_to_be_empty()
+    assert site.clerk.questions(school.alice) == []
+    page.evaluate("letThrough()")
+    alice.is_live()
+    expect(card.locator(".answer-text")).to_have_text("It has every letter.")
+    expect(page.locator(".interruption")).to_have_count(1)
 
 
 def test_a_selected_passage_is_what_the_question_is_about(alice, model):
