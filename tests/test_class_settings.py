@@ -1,5 +1,6 @@
 """What teachers set about a class: its name, door, AI and budget; who else teaches it; whether it is put away."""
 
+import re
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -69,6 +70,56 @@ def test_nothing_else_of_a_class_is_set_by_form(carol):
     browser(carol).post(settings_of(carol), ALL | {"code": "AAAABBBB", "version": "99", "archived_at": "2026-01-01"})
     classroom = Classroom.objects.get(pk=carol.classroom.pk)
     assert (classroom.code, classroom.version, classroom.archived_at) == (code, 0, None)
+
+
+def shown_on(page) -> dict:
+    """Return what a browser would send of a page on which nothing was touched."""
+    form = page.context["form"]
+    html = page.content.decode()
+    sent = {field.html_initial_name: re.search(
+        rf'type="hidden" name="{field.html_initial_name}"(?: value="([^"]*)")?', html)[1] or "" for field in form}
+    return sent | {field.html_name: field.value() or "" for field in form}
+
+
+def settings_now(classroom) -> tuple:
+    return Classroom.objects.values_list("name", "is_open", "ai_enabled", "daily_questions", "version").get(pk=classroom.pk)
+
+
+def test_a_page_that_was_opened_earlier_saves_what_was_changed_on_it(carol, trent):
+    add(carol, "trent")
+    earlier = shown_on(browser(carol).get(settings_of(carol)))
+    colleague = browser(trent)
+    colleague.post(settings_of(carol), shown_on(colleague.get(settings_of(carol))) | {
+        "name": "7B reads", "ai_enabled": "", "daily_questions": "50"})
+    assert browser(carol).post(settings_of(carol), earlier | {"is_open": ""}).status_code == 302
+    assert settings_now(carol.classroom) == ("7B reads", False, False, 50, 2)
+    assert browser(carol).post(settings_of(carol), earlier).status_code == 302
+    assert settings_now(carol.classroom) == ("7B reads", False, False, 50, 2)
+
+
+@pytest.mark.parametrize(("field", "theirs", "mine", "stored"), [
+    ("name", "7B reads", "7B of 2026", "7B reads"), ("daily_questions", "50", "80", 50),
+    ("daily_questions", "", "80", None)])
+def test_what_two_change_at_once_is_said_and_the_second_may_insist(carol, field, theirs, mine, stored):
+    client = browser(carol)
+    if not theirs:
+        client.post(settings_of(carol), ALL | {"daily_questions": "20"})
+    earlier = shown_on(client.get(settings_of(carol)))
+    client.post(settings_of(carol), earlier | {field: theirs})
+    page = client.post(settings_of(carol), earlier | {field: mine})
+    assert page.status_code == 409 and getattr(Classroom.objects.get(pk=carol.classroom.pk), field) == stored
+    assert (theirs or "empty") in page.context["form"].errors[field][0] and mine in page.content.decode()
+    assert client.post(settings_of(carol), shown_on(page)).status_code == 302
+    assert str(getattr(Classroom.objects.get(pk=carol.classroom.pk), field)) == mine
+    # Who means the same is not troubled.
+    assert client.post(settings_of(carol), earlier | {field: mine}).status_code == 302
+
+
+@pytest.mark.parametrize("nonsense", ["many", "1" * 400, "\x00", "-1"])
+def test_what_the_page_says_that_it_showed_is_not_trusted(carol, nonsense):
+    response = browser(carol).post(settings_of(carol), ALL | {"initial-daily_questions": nonsense, "daily_questions": "9"})
+    assert response.status_code in (302, 409)
+    assert Classroom.objects.get(pk=carol.classroom.pk).daily_questions in (None, 9)
 
 
 async def test_open_pages_find_that_they_are_behind(swift, serving_without_engine, alice, carol):

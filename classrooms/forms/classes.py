@@ -12,7 +12,11 @@ class ClassroomForm(forms.Form):
 
 
 class ClassroomSettingsForm(ClassroomForm):
-    """What teachers set about a class, all at once."""
+    """What teachers set about a class, all at once.
+
+    `initial` is what is stored now. The page keeps what it showed in hidden fields, so that one that was opened long ago
+    saves what was changed on it and nothing else.
+    """
 
     is_open = forms.BooleanField(label=_("The door is open"), required=False, help_text=_(
         "With the code students join and come back. Closed, nobody comes in; who is reading goes on."))
@@ -22,6 +26,37 @@ class ClassroomSettingsForm(ClassroomForm):
         label=_("AI answers a day"), required=False, min_value=1, max_value=100_000, help_text=_(
             "For the whole class; after that the passage helper answers. Empty: no limit."),
         widget=forms.NumberInput(attrs={"inputmode": "numeric"}))
+    overtaken = False  # a colleague changed a field that was changed here too
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.show_hidden_initial = True
+
+    def clean(self):
+        for name, value in self.changes().items():
+            stored = self.initial[name]
+            if self._says_what_it_showed(name) and stored != value and self.fields[name].has_changed(
+                    stored, self.data[self.add_initial_prefix(name)]):
+                self._refuse_once(name, stored)
+        return self.cleaned_data
+
+    def changes(self) -> dict:
+        """Return what is to be set: what was changed on the page, or all where the sender says not what it showed."""
+        return {name: value for name, value in self.cleaned_data.items()
+                if name in self.changed_data or not self._says_what_it_showed(name)}
+
+    def _says_what_it_showed(self, name: str) -> bool:
+        return self.add_initial_prefix(name) in self.data
+
+    def _refuse_once(self, name: str, stored) -> None:
+        """Say that `stored` was set meanwhile; who saves once more means it."""
+        self.overtaken = True
+        self.data = self.data.copy()
+        self.data[self.add_initial_prefix(name)] = "" if stored is None else stored
+        self.add_error(name, _(
+            "Somebody changed this to “%(value)s” while your page was open. If you save again, yours takes its place.",
+        ) % {"value": _("empty") if stored is None else stored})
 
 
 class CoTeacherForm(forms.Form):

@@ -30,10 +30,11 @@ def classroom_settings(request, classroom_id):
     classroom = classroom_or_404(request, classroom_id)
     form = ClassroomSettingsForm(request.POST or None, initial=_stored(classroom))
     if request.method == "POST" and form.is_valid():
-        change_classroom(classroom, **form.cleaned_data)
+        change_classroom(classroom, **form.changes())
         messages.success(request, _("The settings are saved."))
         return redirect("classroom_settings", classroom.pk)
-    return _page(request, classroom, form=form, status=400 if request.method == "POST" else 200)
+    status = 200 if request.method != "POST" else 409 if form.overtaken else 400
+    return _page(request, classroom, form=form, status=status)
 
 
 @require_POST
