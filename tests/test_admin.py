@@ -20,12 +20,19 @@ LISTS = ["classrooms/user", "classrooms/classroom", "classrooms/enrollment", "cl
          "reading_sessions/connectionlog", "reading_sessions/receipt", "reading_sessions/eviction"]
 
 
-def change(office, path: str, **fields):
-    """Send a row's form as it stands, with these fields changed; None leaves one out."""
+def as_shown(office, path: str) -> dict:
+    """Return what a browser sends of a row's page on which nothing was touched, what the page showed included."""
     form = office.get(path).context["adminform"].form
     data = {name: value for name, value in form.initial.items() if name in form.fields and value not in (None, False)}
-    data = {name: [getattr(item, "pk", item) for item in value] if isinstance(value, list) else value
-            for name, value in data.items()} | fields
+    shown = {field.html_initial_name: "" if form.initial.get(field.name) is None else form.initial[field.name]
+             for field in form if field.field.show_hidden_initial}
+    return shown | {name: [getattr(item, "pk", item) for item in value] if isinstance(value, list) else value
+                    for name, value in data.items()}
+
+
+def change(office, path: str, **fields):
+    """Send a row's form as it stands, with these fields changed; None leaves one out."""
+    data = as_shown(office, path) | fields
     return office.post(path, {name: value for name, value in data.items() if value is not None})
 
 
@@ -175,6 +182,25 @@ def test_a_form_saves_what_it_changes_and_leaves_the_counters_alone(office, caro
     monkeypatch.setattr(texts, "save_model", revised)
     assert change(office, f"/admin/classrooms/text/{story.pk}/change/", title="Renamed").status_code == 302
     assert Text.objects.values_list("title", "revision").get(pk=story.pk) == ("Renamed", 9)
+
+
+def test_a_page_that_was_opened_earlier_sets_nothing_back(office, carol, trent):
+    """Least of all a right that was taken away, or an account that was closed, since."""
+    person, classroom = (f"/admin/classrooms/user/{trent.user.pk}/change/",
+                         f"/admin/classrooms/classroom/{carol.classroom.pk}/change/")
+    User.objects.filter(pk=trent.user.pk).update(is_staff=True)
+    earlier = as_shown(office, person), as_shown(office, classroom)
+    for path, shown in zip((person, classroom), earlier, strict=True):
+        page = office.get(path).content.decode()
+        assert all(f'name="{name}"' in page for name in shown if name.startswith("initial-"))
+    User.objects.filter(pk=trent.user.pk).update(is_staff=False, is_active=False)
+    Classroom.objects.filter(pk=carol.classroom.pk).update(ai_enabled=False, daily_questions=5)
+    assert office.post(person, earlier[0] | {"first_name": "Trent"}).status_code == 302
+    assert office.post(classroom, earlier[1] | {"name": "7C"}).status_code == 302
+    trent.user.refresh_from_db()
+    assert (trent.user.first_name, trent.user.is_staff, trent.user.is_active) == ("Trent", False, False)
+    stored = Classroom.objects.get(pk=carol.classroom.pk)
+    assert (stored.name, stored.ai_enabled, stored.daily_questions) == ("7C", False, 5)
 
 
 def test_a_class_is_found_by_its_code_as_people_read_it(office, carol):

@@ -99,6 +99,13 @@ class OwnRows(admin.ModelAdmin):
                 return True
         return False
 
+    def formfield_for_dbfield(self, db_field, request, **kwargs):
+        """Keep in the page what it showed: one that was opened earlier sets nothing back that others changed since."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and not db_field.is_relation:
+            field.show_hidden_initial = True
+        return field
+
     def formfield_for_foreignkey(self, db_field, request, **kwargs):
         kwargs.setdefault("queryset", self._choices(db_field, request))
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
