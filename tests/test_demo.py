@@ -3,6 +3,7 @@
 from io import StringIO
 
 import pytest
+from django.contrib.auth.hashers import make_password
 from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
@@ -75,6 +76,32 @@ def test_every_log_in_on_the_landing_page_opens_its_door():
         assert Client().post("/join/", student)["Location"] == "/read/"
     assert Client().post("/login/", accounts["teacher"])["Location"] == "/classes/"
     assert Enrollment.objects.count() == 8
+
+
+@pytest.mark.parametrize("made_for_others", [True, False])
+def test_where_nobody_signs_up_the_teacher_s_log_in_is_for_who_runs_the_site(settings, made_for_others, data_dir):
+    """On a classroom's network pupils read the first page too, and this repository."""
+    settings.SIGN_UP = not made_for_others
+    run_demo()
+    settings.SIGN_UP = False
+    said = run_demo()
+    teacher = demo.accounts()["teacher"]
+    assert f"carol / {teacher['password']}\n" in said == run_demo() and "lamp-oil" not in said
+    assert (data_dir / "demo.json").stat().st_mode & 0o077 == 0
+    landing = Client().get("/").content.decode()
+    assert teacher["password"] not in landing and "lamp-oil" not in landing and "nickname <code>alice</code>" in landing
+    assert Client().post("/login/", demo.TEACHER).status_code == 400
+    assert Client().post("/login/", teacher)["Location"] == "/classes/"
+    settings.SIGN_UP = True
+    assert teacher["password"] in Client().get("/").content.decode()
+
+
+def test_a_password_that_the_demo_s_teacher_chose_stays(settings):
+    run_demo()
+    User.objects.filter(username="carol").update(password=make_password("chosen by carol"))
+    settings.SIGN_UP = False
+    run_demo()
+    assert User.objects.get(username="carol").check_password("chosen by carol")
 
 
 def test_answers_quote_what_their_reader_has_read():

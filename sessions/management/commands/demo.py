@@ -1,6 +1,5 @@
 """`manage.py demo`: the demo class with texts, students, reading histories and questions, made once."""
 
-import json
 import uuid
 from datetime import timedelta
 
@@ -40,6 +39,8 @@ class Command(BaseCommand):
             if User.objects.exists():
                 return self.stdout.write("This installation has people already; no demo class was added.")
             self._make()
+        if not settings.SIGN_UP:  # others reach the site, and are no teachers: nor shall they be this one
+            demo.hide_teacher()
         self._print(demo.accounts())
 
     @transaction()
@@ -56,8 +57,7 @@ class Command(BaseCommand):
                        for nickname, pin in demo.STUDENTS.items()}
         for days, (nickname, (slug, share, questions)) in enumerate(HISTORIES.items()):
             self._read(enrollments[nickname], titles[slug], share=share, questions=questions, days=days)
-        demo.marker().parent.mkdir(parents=True, exist_ok=True)
-        demo.marker().write_text(json.dumps({"classroom": classroom.pk}))
+        demo.note(classroom=classroom.pk)
 
     def _read(self, enrollment: Enrollment, text: Text, *, share: float, questions: list, days: int):
         """Give a student a history: a place in a text, and questions that the passage helper answered on the way."""
