@@ -3,8 +3,11 @@
 The first four lists hold what a teacher may see of their own classes; receipts and evictions are for administrators.
 """
 
+from typing import ClassVar
+
 from django.contrib import admin
 from django.urls import reverse
+from django.utils.functional import lazy
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
@@ -74,11 +77,41 @@ class ReadingSessionAdmin(History):
         return format_html('<a href="{}">{}</a>', page, _("Student page")) if page else ""
 
 
+class OneOf(admin.SimpleListFilter):
+    """Filters by what a column may hold, in the words people read. Those that most rows leave empty had a nameless link."""
+
+    words: dict
+
+    def lookups(self, request, model_admin):
+        return self.words.items()
+
+    def queryset(self, request, queryset):
+        value = self.value()
+        return queryset.filter(**{self.parameter_name: value}) if value in self.words else queryset
+
+
+class FailureFilter(OneOf):
+    title, parameter_name = _("failure"), "error_code"
+    words: ClassVar = {code: lazy(failure_label, str)(code)
+                       for code in ("llm_unavailable", "timeout", "busy", "budget_exceeded")}
+
+
+class ProviderFilter(OneOf):
+    title, parameter_name = _("answered by"), "provider"
+    words: ClassVar = {name: lazy(provider_label, str)(name) for name in ("openai", "passage_helper", "help_card")}
+
+
+class FlagFilter(OneOf):
+    title, parameter_name = _("flag"), "flag"
+    words: ClassVar = {"self_harm": _("self-harm")}
+
+
 @admin.register(Interruption)
 class InterruptionAdmin(History):
     classroom_path = "classroom"
     list_display = ["question", "state", "outcome", "flag", "enrollment", "classroom", "text", "created_at"]
-    list_filter = ["state", "error_code", "provider", "flag", ("classroom", OwnRelatedFilter), ("text", OwnRelatedFilter)]
+    list_filter = ["state", FailureFilter, ProviderFilter, FlagFilter,
+                   ("classroom", OwnRelatedFilter), ("text", OwnRelatedFilter)]
     list_select_related = ["enrollment", "classroom", "text"]
     search_fields = ["question_text", "enrollment__nickname"]
     date_hierarchy = "created_at"

@@ -1,5 +1,7 @@
 """The administrator's pages: what they show, what they leave alone, who gets there and by which door."""
 
+import re
+
 import pytest
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
@@ -51,6 +53,20 @@ def test_every_list_opens_and_can_be_searched(office, name, alice):
     found = office.get(f"/admin/{name}/?q=alice", follow=True)
     assert found.status_code == 200
     assert office.get(f"/admin/{name}/?_facets=True").status_code == 200
+
+
+@pytest.mark.parametrize(("asked", "found"), [
+    ("error_code=timeout", "failed"), ("provider=passage_helper", "answered"), ("flag=self_harm", "flagged"),
+    ("error_code=busy", None)])
+def test_questions_are_filtered_by_what_came_of_them(office, alice, asked, found):
+    """In people's words, and without a link that has no words for what most rows leave empty."""
+    rows = {"failed": queued(alice, state="failed", error_code="timeout"),
+            "answered": queued(alice, state="answered", provider="passage_helper"),
+            "flagged": queued(alice, flag="self_harm")}
+    page = office.get(f"/admin/reading_sessions/interruption/?{asked}")
+    assert list(page.context["cl"].queryset) == [rows[name] for name in [found] if name]
+    links = re.findall(r'<a href="\?[^"]*(?:error_code|provider|flag)[^"]*">\s*(.*?)\s*</a>', page.content.decode(), re.S)
+    assert {"The tutor took too long.", "Passage helper, not AI", "self-harm"} <= set(links) and "" not in links
 
 
 def test_one_of_each_opens_and_shows_no_pin(office, carol, alice, story):
