@@ -66,6 +66,10 @@ class CoTeacherForm(forms.Form):
                            widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none",
                                                          "spellcheck": "false"}))
 
+    def __init__(self, *args, **kwargs):
+        # It stands on one page with the class's own name: a label must lead to its own field.
+        super().__init__(*args, auto_id="colleague_%s", **kwargs)
+
 
 class PinForm(forms.Form):
     pin = PinField()

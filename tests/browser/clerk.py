@@ -42,10 +42,14 @@ class Teacher:
 
 @dataclass(frozen=True)
 class School:
-    """A class of its own for one test: carol teaches it, alice and bob read The Lighthouse Keeper in it."""
+    """A class of its own for one test: carol teaches it, alice and bob read The Lighthouse Keeper in it.
+
+    That text is another teacher's; carol has brought one that she has not given to the class.
+    """
 
     code: str
     text_id: int
+    own_text_id: int
     carol: Teacher
     alice: Student
     bob: Student
@@ -67,8 +71,8 @@ class Clerk:
     def school(self) -> School:
         """Make a class with its people."""
         made = self._ask("school")
-        return School(made["code"], made["text_id"], Teacher(**made["carol"]), Student(**made["alice"]),
-                      Student(**made["bob"]))
+        return School(made["code"], made["text_id"], made["own_text_id"], Teacher(**made["carol"]),
+                      Student(**made["alice"]), Student(**made["bob"]))
 
     def questions(self, student: Student) -> list[dict[str, Any]]:
         """Return the student's questions, {id, state, question, response}, oldest first."""
@@ -89,6 +93,10 @@ class Clerk:
     def make_administrator(self, teacher: Teacher) -> None:
         """Let a teacher administer everything."""
         self._ask("make_administrator", username=teacher.username)
+
+    def reset_link(self, teacher: Teacher) -> str:
+        """Return the path of the link in a letter that gives a new password."""
+        return self._ask("reset_link", username=teacher.username)
 
     def page_of_trouble(self, status: int) -> str:
         """Return the page that Django answers with when a request ends in this status."""
@@ -126,18 +134,20 @@ class Desk:
     def school(self) -> dict[str, Any]:
         from classrooms.models import User
         from classrooms.services.classes import create_classroom
+        from classrooms.services.texts import create_text
         from tests import people
         number = User.objects.filter(username__startswith="carol-").count()
         carol = User.objects.create(
             username=f"carol-{number}", password=self.teacher.password, role=User.Role.TEACHER)
         classroom = create_classroom(teacher=carol, name="7B")
         classroom.texts.add(self.text)
+        own = create_text(owner=carol, raw="A crab looks up.", title="The Tide Pool")
         seated = {nickname: people.seat(classroom, nickname, self.text) for nickname in ("alice", "bob")}
         students = {
             nickname: {"nickname": nickname, "pin": "1234", "cookie": person.cookie,
                        "enrollment_id": person.enrollment.pk, "session_id": str(person.reading_session.pk)}
             for nickname, person in seated.items()}
-        return {"code": classroom.code, "text_id": self.text.pk, **students, "carol": {
+        return {"code": classroom.code, "text_id": self.text.pk, "own_text_id": own.pk, **students, "carol": {
             "username": carol.username, "password": self.password, "cookie": people.log_in(carol),
             "classroom_id": classroom.pk}}
 
@@ -164,6 +174,17 @@ class Desk:
     def make_administrator(self, username: str) -> None:
         from classrooms.models import User
         User.objects.filter(username=username).update(is_staff=True, is_superuser=True)
+
+    def reset_link(self, username: str) -> str:
+        from django.contrib.auth.tokens import default_token_generator
+        from django.urls import reverse
+        from django.utils.encoding import force_bytes
+        from django.utils.http import urlsafe_base64_encode
+
+        from classrooms.models import User
+        user = User.objects.get(username=username)
+        return reverse("password_reset_confirm", args=[
+            urlsafe_base64_encode(force_bytes(user.pk)), default_token_generator.make_token(user)])
 
     def page_of_trouble(self, status: int) -> str:
         from django.contrib.auth.models import AnonymousUser

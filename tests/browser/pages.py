@@ -10,8 +10,44 @@ PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 800}
 # What a browser itself says when the network is gone, or when a page is meant to be an error.
 NETWORK_TROUBLE = ("WebSocket connection to", "Failed to load resource", "net::ERR_")
+# Every page of the site, by its route in tests/matrix.py: who opens it, and where, with a `School` filled in. A route
+# without a line here fails test_accessible. The administration's pages and those for programs have tests of their own.
+EVERY_PAGE: dict[str, tuple[str | None, str]] = {
+    "": (None, "/"),
+    "join/": (None, "/join/"),
+    "j/<str:code>/": (None, "/j/KM4T9XPA/"),
+    "login/": (None, "/login/"),
+    "signup/": (None, "/signup/"),
+    "password/reset/": (None, "/password/reset/"),
+    "password/reset/sent/": (None, "/password/reset/sent/"),
+    "password/reset/<str:uidb64>/<str:token>/": (None, "/password/reset/MQ/no-such-letter/"),
+    "read/": ("alice", "/read/"),
+    "read/<uuid:reading_session_id>/": ("alice", "{alice.path}"),
+    "read/<uuid:reading_session_id>/page/<int:page>/": ("alice", "{alice.path}page/2/"),
+    "account/": ("carol", "/account/"),
+    "account/password/": ("carol", "/account/password/"),
+    "account/email/<str:token>/": ("carol", "/account/email/no-such-letter/"),
+    "classes/": ("carol", "/classes/"),
+    "classes/new/": ("carol", "/classes/new/"),
+    "classes/<int:classroom_id>/": ("carol", "{carol.path}"),
+    "classes/<int:classroom_id>/settings/": ("carol", "{carol.path}settings/"),
+    "classes/<int:classroom_id>/roster/": ("carol", "{carol.path}roster/"),
+    "classes/<int:classroom_id>/students/<int:enrollment_id>/": ("carol", "{carol.path}students/{alice.enrollment_id}/"),
+    "classes/<int:classroom_id>/texts/new/": ("carol", "{carol.path}texts/new/"),
+    "texts/": ("carol", "/texts/"),
+    "texts/new/": ("carol", "/texts/new/"),
+    "texts/<int:text_id>/": ("carol", "/texts/{text_id}/"),
+    "texts/<int:text_id>/edit/": ("carol", "/texts/{own_text_id}/edit/"),
+}
+NO_PAGES = {"jsi18n/", "classes/<int:classroom_id>/qr.svg",  # a script and a picture
+            "classes/<int:classroom_id>/texts/<int:text_id>/paragraphs/"}  # what the room fetches
 REPORT_VIOLATIONS = """document.addEventListener("securitypolicyviolation", (event) =>
     console.error(`CSP violation: ${event.violatedDirective} ${event.blockedURI}`));"""
+
+
+def place_of(school, path: str) -> str:
+    """Return a path of `EVERY_PAGE` for this school."""
+    return path.format(alice=school.alice, carol=school.carol, text_id=school.text_id, own_text_id=school.own_text_id)
 
 
 class Watch:

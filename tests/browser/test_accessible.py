@@ -9,22 +9,18 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.pages import DESKTOP, PHONE, ReadingPage
+from tests import matrix
+from tests.browser.pages import DESKTOP, EVERY_PAGE, NO_PAGES, PHONE, ReadingPage, place_of
 
 pytestmark = pytest.mark.browser
 
-ANYONE = ["/", "/join/", "/j/KM4T9XPA/", "/login/"]
-STUDENTS = ["/read/", "{alice.path}", "{alice.path}page/2/"]
-TEACHERS = ["/classes/", "/classes/new/", "{carol.path}", "{carol.path}texts/new/",
-            "{carol.path}students/{alice.enrollment_id}/"]
-ALL = [(None, path) for path in ANYONE] + [("alice", path) for path in STUDENTS] + [("carol", path) for path in TEACHERS]
 NARROW = {"width": 320, "height": 640}
 
 
 def visit(opens, school, person, path, **options):
     """Return the page at `path` as this person sees it, with all its requests done."""
     page = opens(person and getattr(school, person), **options)
-    page.goto(path.format(alice=school.alice, carol=school.carol), wait_until="networkidle")
+    page.goto(place_of(school, path), wait_until="networkidle")
     return page
 
 
@@ -38,7 +34,11 @@ def too_wide(page) -> list[str]:
     }""")
 
 
-@pytest.mark.parametrize(("person", "path"), ALL)
+def test_every_page_is_looked_at():
+    assert EVERY_PAGE.keys() | NO_PAGES == {row.route for row in matrix.PAGES if row.method == "GET"}
+
+
+@pytest.mark.parametrize(("person", "path"), EVERY_PAGE.values())
 def test_every_page_has_landmarks_and_names_and_fits_320_pixels(opens, school, person, path):
     page = visit(opens, school, person, path)
     expect(page.locator("main")).to_have_count(1)
@@ -62,6 +62,17 @@ def test_every_page_has_landmarks_and_names_and_fits_320_pixels(opens, school, p
     page.set_viewport_size({"width": 640, "height": 800})
     page.evaluate("document.documentElement.style.fontSize = '200%'")
     assert too_wide(page) == []
+
+
+@pytest.mark.parametrize(("person", "path"), EVERY_PAGE.values())
+def test_nothing_moves_for_those_who_asked_for_stillness(opens, school, person, path):
+    page = visit(opens, school, person, path, reduced_motion="reduce")
+    moving = page.evaluate("""() => [...document.querySelectorAll("*")].filter((element) => {
+        const style = getComputedStyle(element);
+        const lasts = `${style.animationDuration}, ${style.transitionDuration}`.split(", ").map(parseFloat);
+        return Math.max(...lasts) > 0.01 || style.scrollBehavior === "smooth";
+    }).map((element) => element.outerHTML.slice(0, 100))""")
+    assert moving == []
 
 
 @pytest.mark.parametrize("path", ["{alice.path}page/2/", "/read/"])
@@ -139,7 +150,7 @@ def test_a_first_view_is_under_100_kilobytes_without_the_text(opens, school, per
     network.send("Network.enable")
     received = []
     network.on("Network.loadingFinished", lambda event: received.append(event["encodedDataLength"]))
-    page.goto(path.format(alice=school.alice, carol=school.carol), wait_until="networkidle")
+    page.goto(place_of(school, path), wait_until="networkidle")
     text = len(page.locator("#page, #paragraphs").first.inner_text().encode()) if person else 0
     assert 0 < sum(received) - text < 100_000
 

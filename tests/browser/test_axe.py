@@ -8,20 +8,13 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.browser.pages import DESKTOP, PHONE
+from tests.browser.pages import DESKTOP, EVERY_PAGE, PHONE, place_of
 
 pytestmark = pytest.mark.browser
 
 ASKED = "What is a pangram?"
 ANSWER = "A sentence with every letter: “contains every letter of the alphabet” [¶12]."
 TOUCH = {"size": PHONE, "has_touch": True, "is_mobile": True}
-ANYONE = ["/", "/join/", "/j/KM4T9XPA/", "/login/", "/signup/", "/password/reset/", "/password/reset/sent/"]
-ALICES = ["/read/"]
-CAROLS = ["/classes/", "/classes/new/", "/account/", "/account/password/", "/texts/", "/texts/new/",
-          "{carol.path}texts/new/", "{carol.path}settings/", "{carol.path}roster/",
-          "{carol.path}students/{alice.enrollment_id}/"]
-PAGES = ([(None, path) for path in ANYONE] + [("alice", path) for path in ALICES]
-         + [("carol", path) for path in CAROLS])
 
 
 def complaints(page) -> list[str]:
@@ -49,12 +42,12 @@ def shape(request) -> dict:
     return {"desktop": {"size": DESKTOP}, "phone": TOUCH}[request.param]
 
 
-@pytest.mark.parametrize(("person", "path"), PAGES)
+@pytest.mark.parametrize(("person", "path"), EVERY_PAGE.values())
 def test_a_page_as_it_opens(opens, school, shape, person, path):
     page = opens(person and getattr(school, person), **shape)
-    answer = page.goto(path.format(alice=school.alice, carol=school.carol), wait_until="networkidle")
+    answer = page.goto(place_of(school, path), wait_until="networkidle")
     assert answer.ok
-    for summary in page.locator("main details > summary").all():
+    for summary in page.locator("main details > summary:visible").all():
         summary.click()
     is_clean(page)
 
@@ -73,6 +66,46 @@ def test_forms_with_errors(opens, school):
         page.locator("main form button[type=submit]").click()
         expect(page.locator("main .errorlist").first).to_be_visible()
         is_clean(page)
+
+
+def test_a_letter_s_link_and_its_errors(opens, site, school):
+    page = opens(trouble=True)
+    page.goto(site.clerk.reset_link(school.carol))
+    expect(page.locator("[name=new_password1]")).to_be_visible()
+    is_clean(page)
+    page.locator("main form button[type=submit]").click()
+    expect(page.locator("main .errorlist").first).to_be_visible()
+    is_clean(page)
+
+
+def test_settings_that_a_colleague_changed_meanwhile(opens, school):
+    page, colleague = opens(school.carol, trouble=True), opens(school.carol)
+    for each in (page, colleague):
+        each.goto(f"{school.carol.path}settings/")
+        each.get_by_label("Name of the class").fill("7B reads" if each is colleague else "7B of carol")
+    colleague.get_by_role("button", name="Save", exact=True).click()
+    expect(colleague.locator(".message.success")).to_be_visible()
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator("main .errorlist")).to_contain_text("Somebody changed this to “7B reads”")
+    is_clean(page)
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_label("Name of the class")).to_have_value("7B of carol")
+    expect(page.locator(".message.success")).to_be_visible()
+
+
+def test_a_class_that_is_over(opens, school):
+    page = opens(school.carol)
+    page.goto(f"{school.carol.path}settings/")
+    page.locator("summary", has_text="Archive this class").click()
+    page.get_by_role("button", name="Archive 7B").click()
+    is_clean(page)
+    page.goto(f"{school.carol.path}settings/")
+    expect(page.locator(".message.warning")).to_be_visible()
+    is_clean(page)
+    alice = opens(school.alice, trouble=True)
+    alice.goto("/read/")
+    expect(alice.locator("main")).to_contain_text("7B is over")
+    is_clean(alice)
 
 
 def test_joining_one_field_at_a_time_and_its_errors(opens, school):
