@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser.pages import DESKTOP, PHONE, ReadingPage
+from tests.browser.pages import DESKTOP, PHONE, ReadingPage, place_of
 
 pytestmark = pytest.mark.browser
 
@@ -94,14 +94,19 @@ def test_in_by_the_one_door_and_out(opens, school, administrator):
     expect(page.get_by_role("link", name="Teachers")).to_be_visible()
 
 
-@pytest.mark.parametrize("path", ["/admin/", "/admin/classrooms/classroom/"])
-def test_axe_finds_nothing(opens, school, administrator, path):
-    """Lists only: on forms axe puts styles of its own into the page, and Select2, which Django ships, has no label."""
-    page = opens(administrator)
-    visit(page, path)
+@pytest.mark.parametrize("path", [
+    "/admin/", "/admin/classrooms/classroom/", "/admin/reading_sessions/interruption/", "/admin/classrooms/user/add/",
+    "/admin/password_change/", "/admin/classrooms/classroom/{carol.classroom_id}/change/",
+    "/admin/classrooms/classroom/{carol.classroom_id}/history/", "/admin/classrooms/text/{text_id}/change/",
+    "/admin/classrooms/enrollment/{alice.enrollment_id}/change/"])
+def test_axe_finds_nothing(opens, school, reads, administrator, path):
+    """But in Select2, which Django ships: its fields have no label. On forms axe puts styles of its own into the page."""
+    reads(school.alice).ask("What is a pangram?")
+    page = opens(administrator, bypass_csp=True)
+    visit(page, place_of(school, path))
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         page.evaluate("document.getAnimations().forEach((animation) => animation.finish())")
-        found = Axe().run(page).response["violations"]
+        found = Axe().run(page, context={"exclude": [[".select2"]]}).response["violations"]
         assert [(rule["id"], node["html"][:200], node["failureSummary"][:200]) for rule in found
                 for node in rule["nodes"]] == []
