@@ -42,7 +42,10 @@ PLACES = [
         ("tour-landing", "The first page, with the demo's log-ins."),
         ("tour-landing-phone", "The same on a phone, in the dark."),
         ("tour-join-error", "Joining: code, nickname and PIN, and the same door for coming back."),
+        ("tour-join", "On a phone one field at a time."),
         ("tour-login", "A teacher's log-in."),
+        ("tour-sign-up", "A teacher's own account, where the site lets them make one."),
+        ("tour-forgotten", "A new password, by letter."),
     ]),
     ("Reading", [
         ("tour-books", "My books: how far, where to go on, and what the teacher said last."),
@@ -66,13 +69,22 @@ PLACES = [
         ("tour-text-new", "Adding a text: pasted or uploaded."),
         ("tour-text-preview", "How it will look, before it is kept."),
         ("tour-texts", "My texts."),
+        ("tour-text", "A text as its teacher sees it: who reads it, which classes have it, its pages."),
         ("tour-student", "A student's page, which prints well for a parent."),
         ("tour-roster", "The roster: new PINs, and who leaves."),
         ("tour-settings", "The class's settings: its door, AI and its budget, colleagues, the end of the year."),
         ("tour-account", "A teacher's own account."),
+        ("tour-password", "Another password, which ends every other log-in."),
+    ]),
+    ("For administrators and programs", [
+        ("tour-admin", "The administration: what happens now, and all that is kept."),
+        ("tour-admin-classes", "Its list of classes, with a link to each live page."),
+        ("tour-api", "The interface for programs, as staff may look around in it."),
     ]),
     ("When something is wrong", [
         ("tour-not-found", "An address that does not exist."),
+        ("tour-forbidden", "A page for others."),
+        ("tour-error", "When the server has failed."),
     ]),
 ]
 
@@ -96,9 +108,15 @@ def test_the_doors(opens, school, picture):
     picture(page, "tour-landing")
     page.goto("/login/")
     picture(page, "tour-login")
+    page.goto("/signup/")
+    picture(page, "tour-sign-up")
+    page.goto("/password/reset/")
+    picture(page, "tour-forgotten")
     phone = opens(color_scheme="dark", **TOUCH)
     phone.goto("/", wait_until="networkidle")
     picture(phone, "tour-landing-phone")
+    phone.goto("/join/")
+    picture(phone, "tour-join")
     page = opens(size=DESK, trouble=True)
     page.goto("/join/")
     for label, value in (("Class code", "KM4T-9XPB"), ("Nickname", "alice"), ("PIN", "1234")):
@@ -167,6 +185,8 @@ def test_teaching(opens, reads, school, model, picture):
     picture(page, "tour-text-preview")
     page.goto("/texts/")
     picture(page, "tour-texts")
+    page.goto(f"/texts/{school.text_id}/")
+    picture(page, "tour-text")
     page.goto(f"{school.carol.path}students/{school.alice.enrollment_id}/")
     picture(page, "tour-student")
     page.goto(f"{school.carol.path}roster/")
@@ -175,6 +195,8 @@ def test_teaching(opens, reads, school, model, picture):
     picture(page, "tour-settings")
     page.goto("/account/")
     picture(page, "tour-account")
+    page.goto("/account/password/")
+    picture(page, "tour-password")
     carol = RoomPage(page).open(school.carol.path)
     expect(carol.question(ASKED)).to_have_attribute("data-state", "answered")
     page.locator("#open-door").click()
@@ -192,6 +214,26 @@ def test_teaching(opens, reads, school, model, picture):
     page.locator("main form button[type=submit]").click()
     RoomPage(page).is_live()
     picture(page, "tour-room-empty")
+
+
+def test_for_administrators_and_programs(opens, site, school, picture):
+    site.clerk.make_administrator(school.carol)
+    page = opens(school.carol, size=DESK)
+    for path, name in (("/admin/", "tour-admin"), ("/admin/classrooms/classroom/", "tour-admin-classes"),
+                       (f"/api/v1/classrooms/{school.carol.classroom_id}/", "tour-api")):
+        page.goto(path, wait_until="networkidle")
+        picture(page, name)
+
+
+def test_when_something_is_wrong(opens, site, picture):
+    page = opens(size=DESK, trouble=True)
+    for status, name in ((403, "tour-forbidden"), (500, "tour-error")):
+        body = site.clerk.page_of_trouble(status)
+        page.route("**/trouble/", lambda route, *, status=status, body=body: route.fulfill(
+            status=status, content_type="text/html", body=body))
+        page.goto("/trouble/")
+        expect(page.locator(".error-code")).to_have_text(str(status))
+        picture(page, name)
 
 
 def test_the_page_around_the_pictures(tmp_path):
