@@ -143,7 +143,10 @@ def test_the_list_has_own_texts_and_those_of_shared_classes(carol, trent, story)
     create_text(owner=carol.user, raw="Hers\n\nNobody reads this yet.")
     shown = browser(trent).get("/texts/").context
     assert [text.title for text in shown["own"]] == ["Mine"]
-    assert [(text.title, text.readers) for text in shown["shared"]] == [("The Keeper of Words", 3)]
+    assert [(text.title, text.readers) for text in shown["shared"]] == [("The Keeper of Words", 1)]  # mallory
+    assert browser(trent).get(f"/texts/{story.pk}/").context["readers"] == 1
+    [own] = [text for text in browser(carol).get("/texts/").context["own"] if text == story]
+    assert own.readers == browser(carol).get(f"/texts/{story.pk}/").context["readers"] == 3  # she may change it for all
     assert [classroom.name for classroom in shown["shared"][0].shelves] == ["8A"]  # carol's class is hers
     trent.classroom.texts.remove(story)
     assert browser(trent).get("/texts/").context["shared"] == []

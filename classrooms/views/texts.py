@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from django.contrib import messages
-from django.db.models import Count, OuterRef, Prefetch, Subquery
+from django.db.models import Count, OuterRef, Prefetch, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.http import Http404
 from django.shortcuts import redirect, render
@@ -18,12 +18,18 @@ from classrooms.services.texts import TextInUse, delete_text, set_classrooms, te
 from classrooms.views.lookups import own_text_or_404, present_classrooms, text_or_404
 
 
+def _readers(user) -> Count:
+    """Count who has begun a text: in every class for its owner, who may change it, for colleagues in those they teach."""
+    return Count("reading_sessions", filter=Q(owner=user) | Q(
+        reading_sessions__enrollment__classroom__in=user.classrooms.order_by().values("pk")))
+
+
 @require_safe
 @teacher_required
 def texts(request):
     """The teacher's own texts, and those that colleagues brought into classes they share."""
     begun = (Text.objects.filter(pk=OuterRef("pk")).order_by().values("pk")
-             .annotate(number=Count("reading_sessions")).values("number"))
+             .annotate(number=_readers(request.user)).values("number"))
     rows = (texts_for_user(request.user).select_related("owner").annotate(readers=Coalesce(Subquery(begun), 0))
             .prefetch_related(Prefetch("classrooms", present_classrooms(request), to_attr="shelves")))
     return render(request, "classrooms/texts.html", {
@@ -45,7 +51,8 @@ def text(request, text_id):
     chapter = shown.passages.filter(kind="heading", chapter__gt=0, first_word__lt=end_word).last()
     classrooms = _shelves(request, shown)
     return render(request, "classrooms/text.html", {
-        "text": shown, "is_own": shown.owner_id == request.user.pk, "readers": shown.reading_sessions.count(),
+        "text": shown, "is_own": shown.owner_id == request.user.pk,
+        "readers": Text.objects.filter(pk=shown.pk).aggregate(number=_readers(request.user))["number"],
         "blocks": blocks_of(shown.passages.filter(page=page)), "page": page, "page_count": shown.page_count,
         "previous_page": page - 1 or None, "next_page": page + 1 if page < shown.page_count else None,
         "chapter_title": chapter.body if chapter else "", "chapters": chapters_of(shown.passages.all()),
