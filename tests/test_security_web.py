@@ -14,7 +14,7 @@ from django.test import Client
 from sessions.providers import make_provider
 from tests.matrix import ROWS
 from tests.people import browser
-from tests.test_matrix import ask, cast  # noqa: F401 - a fixture
+from tests.test_matrix import ask, cast, everything  # noqa: F401 - a fixture
 from tests.test_settings import PUBLIC, python
 
 CSP = {"default-src 'self'", "object-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"}
@@ -32,6 +32,21 @@ def test_every_answer_says_what_it_may_load_and_is_kept_by_nobody(cast, role):  
         assert response["Referrer-Policy"] == "same-origin", where
         if role != "anonymous" and "jsi18n" not in row.route:
             assert "no-store" in response["Cache-Control"], where
+
+
+@pytest.mark.parametrize("role", ["anonymous", "alice", "carol", "superuser"])
+def test_nothing_is_written_without_the_token_of_a_page(cast, role):  # noqa: F811
+    """Whatever a person may write, another site cannot write for them. A token for programs is asked for with a password."""
+    rows = [row for row in ROWS if row.method != "GET" and row.expected(role, 0) == row.ok
+            and not re.fullmatch(r"api/(v1/)?token/", row.route)]
+    assert len(rows) >= 8
+    before = everything()
+    for row in rows:
+        client = Client(enforce_csrf_checks=True)
+        if cast.people[role]:
+            client.cookies["sessionid"] = cast.people[role].cookie
+        assert ask(client, row, cast.ids["alice"]).status_code == 403, f"{row.method} /{row.route}"
+        assert everything() == before
 
 
 def test_only_staff_get_pages_of_the_api_and_those_alone_may_hold_styles(cast):  # noqa: F811

@@ -2,10 +2,12 @@
 
 import asyncio
 import dataclasses
+import re
 import uuid
 from datetime import timedelta
 
 import pytest
+from channels.layers import get_channel_layer
 
 from classrooms import database
 from classrooms.services.texts import create_text
@@ -124,6 +126,56 @@ async def test_anothers_and_an_absent_one_are_closed_alike_without_a_word(servin
     assert await stranger.closes() == 4404
     assert stranger.heard == []
     await stranger.leave()
+
+
+@pytest.fixture
+def joining(monkeypatch):
+    """The groups that sockets join, in order; and what is said in each of them at that very moment."""
+    joined, said = [], []
+    layers = type(get_channel_layer())
+    join = layers.group_add
+
+    async def noting(layer, group, channel):
+        joined.append(group)
+        await join(layer, group, channel)
+        if said:
+            await layer.group_send(group, {"type": "push", "frames": said})
+
+    monkeypatch.setattr(layers, "group_add", noting)
+    return joined, said
+
+
+async def test_groups_are_named_by_numbers_alone(serving_without_engine, joining, alice, carol):
+    """Nothing that a client sends, in its address, its messages or their ids, stands in a name as it was sent."""
+    async with reader(alice) as a, room(carol) as c:
+        await a.ask("room.1 class.1 session.1")
+        await c.sends("BROADCAST", {"kind": "announcement", "text": "class.99"})
+        for conversation in (a, c):
+            await conversation.sends("JOIN", {"group": "class.99"})
+            await beat(conversation)
+    joined, _ = joining
+    assert set(joined) == {f"session.{alice.reading_session.pk.hex}", f"class.{alice.classroom.pk}",
+                           f"room.{carol.classroom.pk}"}
+    for path in (f"/ws/sessions/{alice.reading_session.pk}/", "/ws/classrooms/000042/", f"/ws/classrooms/{'9' * 300}/"):
+        stranger = Conversation(carol, path)
+        await stranger.open()
+        assert await stranger.closes() == 4404
+        await stranger.leave()
+    assert all(re.fullmatch(r"session\.[0-9a-f]{32}|(class|room)\.[1-9][0-9]{0,18}", group) for group in joined)
+
+
+async def test_a_stranger_hears_nothing_of_a_group_that_is_joined_before_rights_are_known(
+        serving_without_engine, joining, school, alice, bob, carol):
+    joined, said = joining
+    said.append('{"type": "INTERRUPTION_RESPONSE", "payload": {}}')
+    for person, path in ((carol, f"/ws/classrooms/{school['trent'].classroom.pk}/"),
+                         (bob, f"/ws/sessions/{alice.reading_session.pk}/")):
+        stranger = Conversation(person, path)
+        assert await stranger.open()
+        assert await stranger.closes() == 4404
+        assert stranger.heard == []
+        await stranger.leave()
+    assert len(joined) == 2  # it was said to them
 
 
 @pytest.mark.parametrize("path", ["/ws/sessions/not-a-uuid/", "/ws/classrooms/seven/", "/ws/", "/elsewhere/"])
