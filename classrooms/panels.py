@@ -25,8 +25,10 @@ def reading(enrollment: Enrollment) -> dict:
 
 
 def questions(enrollment: Enrollment) -> dict:
-    """Every question with what came of it, newest first."""
-    rows = list(enrollment.interruptions.select_related("text").order_by("-created_at")[:MAX_QUESTIONS])
+    """Questions with what came of them, newest first; where there are more than fit, how many are shown."""
+    rows = list(enrollment.interruptions.select_related("text").order_by("-created_at")[:MAX_QUESTIONS + 1])
+    are_more = len(rows) > MAX_QUESTIONS
+    rows = rows[:MAX_QUESTIONS]
     for row in rows:
         row.asked_at, row.text_title = row.created_at, row.text.title
         row.provider_label = provider_label(row.provider)
@@ -34,7 +36,8 @@ def questions(enrollment: Enrollment) -> dict:
         # What the answer itself quotes needs no saying twice.
         row.quotations = [citation for citation in row.citations or []
                           if citation["verified"] and citation["quote"] not in row.response_text]
-    return {"template": "classrooms/panels/questions.html", "context": {"interruptions": rows}}
+    return {"template": "classrooms/panels/questions.html", "context": {
+        "interruptions": rows, "only_newest": MAX_QUESTIONS if are_more else None}}
 
 
 def provider_label(provider: str) -> str:

@@ -7,6 +7,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
+from classrooms import panels
 from classrooms.models import Classroom, Enrollment, Passage, Text, User
 from classrooms.services.classes import create_classroom
 from classrooms.services.roster import remove_student
@@ -142,6 +143,16 @@ def test_a_students_page_shows_their_reading_and_questions(carol, alice):
     for shown in ("The Keeper of Words", "What is a burrow?", "A home.", "A burrow is a home", "Passage helper, not AI",
                   "The tutor took too long."):
         assert shown in body
+
+
+def test_a_students_page_says_when_it_shows_the_newest_questions_only(carol, alice, monkeypatch):
+    monkeypatch.setattr(panels, "MAX_QUESTIONS", 2)
+    path = f"/classes/{carol.classroom.pk}/students/{alice.enrollment.pk}/"
+    for number, says_so in ((1, False), (2, False), (3, True)):
+        asked(alice, f"Question {number}?")
+        body = browser(carol).get(path).content.decode()
+        assert ("These are the newest 2; older ones are kept" in body) == says_so
+    assert [f"Question {number}?" in body for number in (1, 2, 3)] == [False, True, True]
 
 
 # name of the page: (method, address with {class}, {student}, {text}, form)

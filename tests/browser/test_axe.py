@@ -218,6 +218,37 @@ def test_an_empty_room(opens, school, shape):
     is_clean(page)
 
 
+def test_pages_with_nothing_on_them_yet(opens, school, shape):
+    """A teacher's first minutes, and a student who is there before the first text."""
+    teacher = opens(**shape)
+    teacher.goto("/signup/")
+    for field, value in (("username", f"ines-{shape['size']['width']}"), ("password1", "a lamp in the fog 7"),
+                         ("password2", "a lamp in the fog 7")):
+        teacher.locator(f"[name={field}]").fill(value)
+    teacher.get_by_role("button", name="Make the account").click()
+    expect(teacher.locator("h1")).to_have_text("My classes")
+    is_clean(teacher)
+    teacher.goto("/texts/")
+    is_clean(teacher)
+    teacher.goto("/classes/new/")
+    teacher.get_by_label("Name").fill("1A")
+    teacher.locator("main form button[type=submit]").click()
+    expect(teacher.locator("#connection")).to_have_attribute("data-state", "live")
+    code = teacher.locator(".class-code-value").inner_text()
+    teacher.goto(f"{teacher.url}roster/")
+    is_clean(teacher)
+    student = opens(java_script_enabled=False)
+    student.goto(f"/j/{code}/")
+    student.get_by_label("Nickname").fill("Zoe")
+    student.get_by_label("PIN").fill("4321")
+    student.get_by_role("button", name="Start reading").click()
+    expect(student.get_by_role("heading", name="My books")).to_be_visible()
+    page = opens(**shape)
+    page.context.add_cookies(student.context.cookies())
+    page.goto("/read/")
+    is_clean(page)
+
+
 def test_a_students_page_with_questions(reads, opens, school, model):
     model.says_for(ASKED, ANSWER)
     expect(reads(school.alice).ask(ASKED)).to_have_attribute("data-state", "answered")
