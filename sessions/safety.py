@@ -51,6 +51,7 @@ _PHRASES = (
     r" (?:an?|the|my|this) (?:bridge|roof|building|window|balcony|train|car|bus|truck|tracks)\b",
     rf"{_I}{_WILL} kms\b",
     r"\b(?:end|ending|take|taking) my (?:own )?life\b",
+    rf"{_I}{_WILL} (?:end|ending) it all\b",
     # Not wanting to live.
     rf"{_I}{_WANT} (?:just )?(?:die|be dead|stop existing|not exist|not be alive|end it all|die in my sleep"
     rf"|(?:go to sleep and |fall asleep and )?(?:never|not) wake up|(?:disappear|be gone) forever)\b{_NOT_LIGHTLY}",
@@ -84,7 +85,7 @@ _WORRYING = re.compile("|".join(f"(?:{phrase})" for phrase in _PHRASES))
 # Without one of these no phrase can match; most questions end here.
 _HINT = re.compile(
     r"self|selves|die\b|dying|dead|suicid|harm|overdose|\bod\b|pills|tablets|jump|throw|\bkms\b|my (?:own )?life|alive"
-    r"|exist|end it|wake up|disappear|gone|born|liv|without me|if i |wrist|vein|cutting my|in this world|be here")
+    r"|exist|end(?:ing)? it|wake up|disappear|gone|born|liv|without me|if i |wrist|vein|cutting my|in this world|be here")
 
 # Someone who asks about words and not about themselves says so in that sentence.
 _ASKS_ABOUT_WORDS = re.compile(

@@ -43,6 +43,9 @@ I want to end my life
 I want to take my own life
 I'm thinking of ending my life
 I want to end it all
+I’m going to end it all
+im gonna end it all tonight
+I keep thinking about ending it all
 I don't want to live anymore
 i dont want to live
 I don't want to be alive
@@ -88,6 +91,8 @@ Why do people commit suicide?
 What is suicide?
 Who killed himself in the story?
 He wants to end it all, why?
+Is he going to end it all?
+How does it all end?
 The author says everyone would be better off without him
 Is the fox dead?
 how did she die
