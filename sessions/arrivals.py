@@ -14,7 +14,7 @@ from django.db import models
 
 from classrooms.models import Classroom, Enrollment, Text, User
 from sessions.models import Broadcast, Interruption, ReadingSession
-from sessions.statements import moment, rows, to_json, uuid_of
+from sessions.sql import moment, rows, to_json, uuid_of
 
 
 class Columns:

@@ -1,63 +1,49 @@
 """The SQL of what happens for many sockets at once: a batch of writes, a second's heartbeats.
 
 Written by hand, because this is the hot path: `python -m tests.load.cpu` measures it, docs/performance.md has the
-figure beside the ORM's. No statement's text depends on the number of rows, so a database prepares each once. Nothing
-here opens a transaction or decides anything.
+figure beside the ORM's. `sql` gives it to the database. Nothing here opens a transaction or decides anything.
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from operator import attrgetter
 from uuid import UUID
 
-import pydantic_core
-from django.db import connection, models
+from django.db import connection
 
 from classrooms.models import Classroom, Text
 from sessions.models import Broadcast, Interruption, ReadingSession, Receipt
-
-# Lists travel as one JSON text. SQLite keeps a UUID as its 32 hexadecimal digits; PostgreSQL reads those too.
-LISTS = {
-    "sqlite": {
-        "keys": "SELECT value FROM json_each(%s)",
-        "uuids": "SELECT value FROM json_each(%s)",
-        "pairs": "SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(%s)",
-    },
-    "postgresql": {
-        "keys": "SELECT value::bigint FROM json_array_elements_text(%s)",
-        "uuids": "SELECT value::uuid FROM json_array_elements_text(%s)",
-        "pairs": "SELECT (value->>0)::uuid, (value->>1)::uuid FROM json_array_elements(%s)",
-    },
-}
+from sessions.sql import Listing, Rows, execute, moment, rows, to_json, uuid_of
 
 LOCK_SESSIONS = "SELECT id FROM reading_sessions_readingsession WHERE id IN ({uuids}) ORDER BY id FOR NO KEY UPDATE"
-READ_SESSIONS = """
-    SELECT s.id, e.id, e.nickname, e.classroom_id, t.id, t.revision, t.word_count, t.page_starts, s.word_index,
-           s.furthest_word_index, s.rev, s.status, s.preferences, s.active_seconds, s.version
+READ_SESSIONS = Listing("""
+    s.id, e.id, e.nickname, e.classroom_id, t.id, t.revision, t.word_count, t.page_starts, s.word_index,
+    s.furthest_word_index, s.rev, s.status, s.preferences, s.active_seconds, s.version""", """
     FROM reading_sessions_readingsession s
     JOIN classrooms_enrollment e ON e.id = s.enrollment_id
     JOIN classrooms_classroom c ON c.id = e.classroom_id
     JOIN classrooms_text t ON t.id = s.text_id
-    WHERE s.id IN ({uuids}) AND e.removed_at IS NULL AND c.archived_at IS NULL"""
+    WHERE s.id IN ({uuids}) AND e.removed_at IS NULL AND c.archived_at IS NULL""")
 NOTE_SEEN = "UPDATE reading_sessions_readingsession SET last_seen = %s WHERE id IN ({uuids})"
 NOTE_ACTIVE = "UPDATE reading_sessions_readingsession SET last_activity = %s WHERE id IN ({uuids})"
 NOTE_BACK = """
     UPDATE reading_sessions_readingsession SET status = 'reading', changed_at = %s
     WHERE status = 'away' AND id IN ({uuids})"""
-READ_VERSIONS = """
-    SELECT s.id, s.version, c.version FROM reading_sessions_readingsession s
+READ_VERSIONS = Listing("s.id, s.version, c.version", """
+    FROM reading_sessions_readingsession s
     JOIN classrooms_enrollment e ON e.id = s.enrollment_id
     JOIN classrooms_classroom c ON c.id = e.classroom_id
-    WHERE s.id IN ({uuids})"""
+    WHERE s.id IN ({uuids})""")
 READ_RECEIPTS = """
     SELECT reading_session_id, message_id, type, body_hash, reply FROM reading_sessions_receipt
     WHERE (reading_session_id, message_id) IN ({pairs})"""
-COUNT_ASKED = """
-    SELECT enrollment_id, count(*), sum(CASE WHEN flag = '' THEN 0 ELSE 1 END) FROM reading_sessions_interruption
-    WHERE enrollment_id IN ({keys}) AND created_at > %s GROUP BY enrollment_id"""
+COUNT_ASKED = Listing("enrollment_id, asked, flagged", """
+    FROM (SELECT enrollment_id, count(*) AS asked, sum(CASE WHEN flag = '' THEN 0 ELSE 1 END) AS flagged
+          FROM reading_sessions_interruption
+          WHERE enrollment_id IN ({keys}) AND created_at > %s GROUP BY enrollment_id) AS counts""")
 COUNT_WAITING = """
     SELECT count(*) FROM (SELECT 1 FROM reading_sessions_interruption WHERE state = 'queued' LIMIT %s) AS waiting"""
 
@@ -105,9 +91,9 @@ def read_sessions(ids: Iterable[UUID]) -> dict[UUID, LockedSession]:
     """
     found: dict[UUID, LockedSession] = {}
     texts: dict[int, Text] = {}
-    by_hex = {id.hex: id for id in ids}
+    by_hex = {id.hex: id for id in ids}  # as SQLite gives them; to make each anew takes as long as to find it
     for (id, enrollment_id, nickname, classroom_id, text_id, revision, word_count, page_starts, word_index, furthest, rev,
-         status, preferences, active_seconds, version) in rows(READ_SESSIONS, to_json(list(by_hex))):
+         status, preferences, active_seconds, version) in READ_SESSIONS.rows(to_json(list(by_hex))):
         text = texts.get(text_id)
         if text is None:
             text = texts[text_id] = Text(
@@ -142,15 +128,14 @@ def note_back(ids: Iterable[UUID], *, now: datetime) -> None:
 
 def read_versions(ids: Iterable[UUID]) -> dict[UUID, tuple[int, int]]:
     """Return {reading session: (its number, its class's number)}."""
-    by_hex = {id.hex: id for id in ids}  # as SQLite gives them; to make each anew takes as long as to find it
-    return {by_hex.get(id, id): (version, class_version) for id, version, class_version in rows(
-        READ_VERSIONS, to_json(list(by_hex)))}
+    by_hex = {id.hex: id for id in ids}
+    return {by_hex.get(id, id): (version, class_version) for id, version, class_version in READ_VERSIONS.rows(
+        to_json(list(by_hex)))}
 
 
 def _note(sql: str, ids: Iterable[UUID], now: datetime) -> None:
     if ids := sorted(id.hex for id in ids):
-        with connection.cursor() as cursor:
-            cursor.execute(sql.format_map(LISTS[connection.vendor]), (moment()(now), to_json(ids)))
+        execute(sql, moment()(now), to_json(ids))
 
 
 def read_receipts(keys: Iterable[tuple[UUID, UUID]]) -> list[StoredReceipt]:
@@ -201,118 +186,13 @@ def _defaults() -> dict:
 
 def asked_since(enrollment_ids: Iterable[int], since: datetime) -> dict[int, tuple[int, int]]:
     """Return {enrollment: (questions, how many of them are flagged)} for those who asked since then."""
-    return {enrollment_id: (asked, flagged) for enrollment_id, asked, flagged in rows(
-        COUNT_ASKED, to_json(list(enrollment_ids)), moment()(since))}
+    return {enrollment_id: (asked, flagged) for enrollment_id, asked, flagged in COUNT_ASKED.rows(
+        to_json(list(enrollment_ids)), moment()(since))}
 
 
 def count_waiting(*, most: int) -> int:
     """Return how many questions wait for the tutor, `most` for all that are more."""
     return rows(COUNT_WAITING, most)[0][0]
-
-
-# ---- What the databases and their drivers take
-
-
-def to_json(value) -> str:
-    """Return JSON text; six times as fast as Python's json where values are small, as these are."""
-    return pydantic_core.to_json(value).decode()
-
-
-def rows(sql: str, *parameters) -> list[tuple]:
-    """Return all that a statement finds."""
-    with connection.cursor() as cursor:
-        cursor.execute(sql.format_map(LISTS[connection.vendor]), parameters)
-        return cursor.fetchall()
-
-
-def uuid_of(value: UUID | str) -> UUID:
-    return value if isinstance(value, UUID) else UUID(value)
-
-
-def moment():
-    """Return what makes a moment fit: Django keeps it in SQLite as text, in UTC and without saying so."""
-    if connection.vendor == "sqlite":
-        return lambda value: value.replace(tzinfo=None).isoformat(" ")
-    return lambda value: value
-
-
-class Rows:
-    """Rows of a model's table that are written together: its columns `names`, all if none are named.
-
-    PostgreSQL takes them as one JSON text in one statement: each statement costs it as much as the row. SQLite, in our
-    own process, takes them one by one at half of what it needs to take the JSON apart.
-    """
-
-    def __init__(self, model: type[models.Model], *names: str):
-        self._table = model._meta.db_table
-        self._fields = [model._meta.get_field(name) for name in names] or model._meta.concrete_fields
-        self._columns = [field.column for field in self._fields]
-
-    def values_of(self, row: models.Model) -> list:
-        """Return what a model holds in these columns."""
-        return [getattr(row, field.attname) for field in self._fields]
-
-    def insert(self, rows: list[Iterable]) -> None:
-        """Insert rows, each the values of the columns in their order."""
-        self._execute(self._insertion, rows)
-
-    def update(self, rows: list[Iterable]) -> None:
-        """Update rows that are known by the last column."""
-        self._execute(self._change, rows)
-
-    def _execute(self, sql: str, rows: list[Iterable]) -> None:
-        if not rows:
-            return
-        fitted = [self._fitted(row) for row in rows]
-        with connection.cursor() as cursor:
-            if connection.vendor == "sqlite":
-                cursor.executemany(sql, fitted)
-            else:
-                cursor.execute(sql, (to_json([dict(zip(self._columns, row, strict=True)) for row in fitted]),))
-
-    @cached_property
-    def _insertion(self) -> str:
-        columns = ", ".join(self._columns)
-        if connection.vendor == "sqlite":
-            return f"INSERT INTO {self._table} ({columns}) VALUES ({', '.join(['%s'] * len(self._columns))})"
-        return f"INSERT INTO {self._table} ({columns}) SELECT {columns} FROM {self._recordset}"
-
-    @cached_property
-    def _change(self) -> str:
-        *changed, key = self._columns
-        if connection.vendor == "sqlite":
-            return f"UPDATE {self._table} SET {', '.join(f'{name} = %s' for name in changed)} WHERE {key} = %s"
-        return (f"UPDATE {self._table} SET {', '.join(f'{name} = rows.{name}' for name in changed)} "
-                f"FROM {self._recordset} WHERE {self._table}.{key} = rows.{key}")
-
-    @cached_property
-    def _recordset(self) -> str:
-        types = ", ".join(f"{field.column} {field.db_type(connection)}" for field in self._fields)
-        return f"json_to_recordset(%s) AS rows({types})"
-
-    @cached_property
-    def _fittings(self) -> list[tuple[int, Callable]]:
-        """(place of a value, what makes it fit)…"""
-        return [(place, fit) for place, field in enumerate(self._fields) if (fit := _fitting(field)) is not None]
-
-    def _fitted(self, row: Iterable) -> list:
-        values = list(row)
-        for place, fit in self._fittings:
-            if values[place] is not None:
-                values[place] = fit(values[place])
-        return values
-
-
-def _fitting(field: models.Field) -> Callable | None:
-    """Return what makes a field's value fit SQLite, or the JSON that PostgreSQL is given."""
-    target = field.target_field if field.is_relation else field
-    if isinstance(target, models.UUIDField):
-        return attrgetter("hex")
-    if connection.vendor == "sqlite":
-        if isinstance(target, models.DateTimeField):
-            return moment()
-        return to_json if isinstance(target, models.JSONField) else None
-    return (lambda value: rf"\x{value.hex()}") if isinstance(target, models.BinaryField) else None
 
 
 INTERRUPTIONS = Rows(Interruption)

@@ -14,8 +14,8 @@ APPS = ("classrooms", "sessions", "readerai_site")
 # Who stands above whom in `sessions`: a module imports what has a smaller number, or its own package.
 FLOORS = {
     "messages": 0, "llm": 0, "errors": 0, "limits": 0, "failpoints": 0, "safety": 0, "metrics": 0, "loops": 0,
-    "redaction": 1, "providers": 1, "models": 1, "threads": 1, "events": 2, "statements": 2, "arrivals": 3, "writes": 3,
-    "services": 4,
+    "sql": 0, "redaction": 1, "providers": 1, "models": 1, "threads": 1, "events": 2, "statements": 2, "arrivals": 3,
+    "writes": 3, "services": 4,
     "heartbeat": 5, "tutor": 6, "pulse": 6, "background": 7, "sockets": 8, "consumers": 9, "routing": 10,
     "admin": 10, "receivers": 10, "views": 10, "api": 10, "apps": 11, "urls": 11, "management": 11,
 }
