@@ -21,16 +21,13 @@ from sessions.messages.schema import (
 class ClientMessage:
     """One parsed message: `id` is the client's own UUID or None, `payload` the validated body."""
 
-    __slots__ = ("id", "payload", "raw_payload")
+    __slots__ = ("id", "payload", "raw_payload", "type")
 
     def __init__(self, *, id: UUID | None, payload: "Payload", raw_payload: dict):
         self.id = id
         self.payload = payload
         self.raw_payload = raw_payload
-
-    @property
-    def type(self) -> str:
-        return self.payload.type
+        self.type = payload.type
 
 
 class Payload(Schema):

@@ -79,7 +79,7 @@ def validate(schema: type[Shape], raw: Any, *, in_reply_to: UUID | None = None) 
     """Return a body held against its class; raise BadMessage with the code that says why not."""
     try:
         # By the wire's names only: `question_text` is Python's word for `questionText`, not a second one on the wire.
-        return schema.model_validate(raw, by_alias=True, by_name=False)
+        return schema.__pydantic_validator__.validate_python(raw, by_alias=True, by_name=False)
     except ValidationError as error:
         raise BadMessage(_code_of(error), in_reply_to=in_reply_to) from None
 
