@@ -99,6 +99,9 @@ _OTHER_SIGNS = re.compile(r"[^\w.]+|_+")
 _DIGIT = re.compile(r"\d")
 _WORD_WITH_DIGITS = re.compile(r"\b(?=\w*[^\W\d])\w*\d\w*\b")
 _DIGITS_AS_LETTERS = str.maketrans("013457", "oieast")
+# What the patterns above do to text of ASCII without digits, a sign at a time: a fifth of their time.
+_ASCII = {code: chr(code) if chr(code).isalpha() else " " for code in range(128)} | {
+    ord(sign): " . " for sign in ".!?\n"} | {ord(sign): None for sign in "'`"}
 
 
 def worry_in(*typed: str, book: Callable[[], str]) -> str:
@@ -120,6 +123,10 @@ def worry_in(*typed: str, book: Callable[[], str]) -> str:
 def plain(text: str) -> str:
     """Return a text as the phrases read it: accents, case, apostrophes and digits that stand for letters are gone."""
     text = text.casefold()
+    if text.isascii() and not _DIGIT.search(text):
+        said = " ".join(text.translate(_ASCII).split())
+        if ". ." not in said:  # several ends in a row are one
+            return said.replace("my self", "myself")
     if not text.isascii():
         text = "".join(sign for sign in unicodedata.normalize("NFKD", text)
                        if unicodedata.category(sign) not in ("Mn", "Cf"))

@@ -5,6 +5,8 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sessions.models import Interruption, ReadingSession
 from sessions.safety import SELF_HARM, plain, worry_in
@@ -247,3 +249,9 @@ def test_the_student_s_page_says_it(alice, carol):
     queued(alice, "I want to die", state="answered", flag="self_harm", provider="help_card", response_text="Please talk.")
     page = browser(carol).get(path).content.decode()
     assert "history-flag" in page and "please talk to them" in page.lower() and "A fixed message, not AI" in page
+
+
+@given(st.text("aAZ my self.!?\n'`_-*,1 4\t\x1c", max_size=20))
+def test_english_letters_are_read_by_the_shorter_way_as_all_others_are(typed):
+    """An accent sends it the longer way."""
+    assert plain(f"{typed} é") == f"{plain(typed)} e".lstrip()
