@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Request, Response, expect
 
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 800}
@@ -71,6 +71,31 @@ class Watch:
         parts = urlsplit(url)
         if parts.scheme in ("http", "https", "ws", "wss") and parts.netloc != self.host:
             self.faults.append(f"asked another host: {url}")
+
+
+def visit(page: Page, path: str) -> Response:
+    """Go to a page and wait until it is all there: its scripts have run, its socket is live, no request is open."""
+    asked: set[Request] = set()
+
+    def begins(request: Request) -> None:
+        asked.add(request)
+
+    def ends(request: Request) -> None:
+        asked.discard(request)
+
+    listeners = {"request": begins, "requestfinished": ends, "requestfailed": ends}
+    for event, listener in listeners.items():
+        page.on(event, listener)
+    answer = page.goto(path)
+    connection = page.locator("#connection")
+    if connection.count():
+        expect(connection).to_have_attribute("data-state", "live")
+    while asked:
+        if response := asked.pop().response():
+            response.finished()
+    for event, listener in listeners.items():
+        page.remove_listener(event, listener)
+    return answer
 
 
 class ReadingPage:

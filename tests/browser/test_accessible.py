@@ -10,17 +10,17 @@ import pytest
 from playwright.sync_api import expect
 
 from tests import matrix
-from tests.browser.pages import DESKTOP, EVERY_PAGE, NO_PAGES, PHONE, ReadingPage, place_of
+from tests.browser.pages import DESKTOP, EVERY_PAGE, NO_PAGES, PHONE, ReadingPage, place_of, visit
 
 pytestmark = pytest.mark.browser
 
 NARROW = {"width": 320, "height": 640}
 
 
-def visit(opens, school, person, path, **options):
+def show(opens, school, person, path, **options):
     """Return the page at `path` as this person sees it, with all its requests done."""
     page = opens(person and getattr(school, person), **options)
-    page.goto(place_of(school, path), wait_until="networkidle")
+    visit(page, place_of(school, path))
     return page
 
 
@@ -40,7 +40,7 @@ def test_every_page_is_looked_at():
 
 @pytest.mark.parametrize(("person", "path"), EVERY_PAGE.values())
 def test_every_page_has_landmarks_and_names_and_fits_320_pixels(opens, school, person, path):
-    page = visit(opens, school, person, path)
+    page = show(opens, school, person, path)
     expect(page.locator("main")).to_have_count(1)
     expect(page.locator("h1")).to_have_count(1)
     assert page.title()
@@ -66,7 +66,7 @@ def test_every_page_has_landmarks_and_names_and_fits_320_pixels(opens, school, p
 
 @pytest.mark.parametrize(("person", "path"), EVERY_PAGE.values())
 def test_nothing_moves_for_those_who_asked_for_stillness(opens, school, person, path):
-    page = visit(opens, school, person, path, reduced_motion="reduce")
+    page = show(opens, school, person, path, reduced_motion="reduce")
     moving = page.evaluate("""() => [...document.querySelectorAll("*")].filter((element) => {
         const style = getComputedStyle(element);
         const lasts = `${style.animationDuration}, ${style.transitionDuration}`.split(", ").map(parseFloat);
@@ -77,7 +77,7 @@ def test_nothing_moves_for_those_who_asked_for_stillness(opens, school, person, 
 
 @pytest.mark.parametrize("path", ["{alice.path}page/2/", "/read/"])
 def test_a_phones_targets_are_large_enough(opens, school, path):
-    page = visit(opens, school, "alice", path, size=PHONE, has_touch=True, is_mobile=True)
+    page = show(opens, school, "alice", path, size=PHONE, has_touch=True, is_mobile=True)
     small = page.evaluate("""() => [...document.querySelectorAll("button, a[href], input:not([type=hidden]), summary")]
         .filter((target) => target.checkVisibility() && !target.closest("p, .visually-hidden, .skip-link"))
         .map((target) => [target, target.getBoundingClientRect()])
@@ -150,7 +150,8 @@ def test_a_first_view_is_under_100_kilobytes_without_the_text(opens, school, per
     network.send("Network.enable")
     received = []
     network.on("Network.loadingFinished", lambda event: received.append(event["encodedDataLength"]))
-    page.goto(place_of(school, path), wait_until="networkidle")
+    visit(page, place_of(school, path))
+    network.send("Network.disable")  # its answer comes after all events
     text = len(page.locator("#page, #paragraphs").first.inner_text().encode()) if person else 0
     assert 0 < sum(received) - text < 100_000
 
@@ -166,7 +167,7 @@ def test_a_page_that_is_not_there_says_so_in_our_style(opens, school, path):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("person", "path"), [(None, "/"), ("alice", "{alice.path}page/2/"), ("carol", "{carol.path}")])
 def test_text_stands_out_from_its_paper(opens, school, person, path, scheme):
-    page = visit(opens, school, person, path, size=DESKTOP, color_scheme=scheme, reduced_motion="reduce")
+    page = show(opens, school, person, path, size=DESKTOP, color_scheme=scheme, reduced_motion="reduce")
     assert page.evaluate(FAINT) == []
 
 
@@ -229,7 +230,7 @@ def test_single_letters_can_be_switched_off_for_good(reads, school):
     ("alice", "{alice.path}page/2/"), ("carol", "{carol.path}students/{alice.enrollment_id}/"),
     ("carol", "{carol.path}roster/")])
 def test_on_paper_it_is_black_on_white_and_without_tools(opens, school, person, path):
-    page = visit(opens, school, person, path, color_scheme="dark")
+    page = show(opens, school, person, path, color_scheme="dark")
     page.emulate_media(media="print")
     assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == "rgb(255, 255, 255)"
     assert page.evaluate("getComputedStyle(document.querySelector('main')).color") == "rgb(0, 0, 0)"

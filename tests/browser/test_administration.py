@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.axe import is_clean
-from tests.browser.pages import DESKTOP, PHONE, ReadingPage, place_of
+from tests.browser.pages import DESKTOP, PHONE, ReadingPage, place_of, visit
 
 pytestmark = pytest.mark.browser
 
@@ -25,9 +25,8 @@ def addresses(page: Page, selector: str) -> list[str]:
     return [link.get_attribute("href") for link in page.locator(selector).all()]
 
 
-def visit(page: Page, path: str) -> None:
-    answer = page.goto(path, wait_until="networkidle")
-    assert answer.ok, path
+def look_at(page: Page, path: str) -> None:
+    assert visit(page, path).ok, path
     expect(page.locator("h1")).to_have_count(1)
 
 
@@ -37,16 +36,16 @@ def test_every_page_works_under_the_site_s_policy(opens, school, administrator, 
     reading = ReadingPage(opens(school.alice)).open(f"{school.alice.path}page/2/")
     expect(reading.ask(asked)).to_be_visible()
     page = opens(administrator, **shape)
-    visit(page, "/admin/")
+    look_at(page, "/admin/")
     lists = addresses(page, "#content-main th a")
     assert len(lists) == 11
     pages = ["/admin/classrooms/user/add/", "/admin/classrooms/classroom/add/"]
     for path in lists:
-        visit(page, path)
+        look_at(page, path)
         pages += addresses(page, "#result_list tbody tr:first-child th a")[:1]
     assert len(pages) >= 8
     for path in pages:
-        visit(page, path)
+        look_at(page, path)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{path} scrolls sideways"
 
 
@@ -103,5 +102,5 @@ def test_axe_finds_nothing(opens, school, reads, administrator, path):
     """But in Select2, which Django ships: its fields have no label. On forms axe puts styles of its own into the page."""
     reads(school.alice).ask("What is a pangram?")
     page = opens(administrator, bypass_csp=True)
-    visit(page, place_of(school, path))
+    look_at(page, place_of(school, path))
     is_clean(page, beside=".select2")

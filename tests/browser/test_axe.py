@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.axe import is_clean
-from tests.browser.pages import DESKTOP, EVERY_PAGE, PHONE, place_of
+from tests.browser.pages import DESKTOP, EVERY_PAGE, PHONE, place_of, visit
 
 pytestmark = pytest.mark.browser
 
@@ -21,8 +21,7 @@ def shape(request) -> dict:
 @pytest.mark.parametrize(("person", "path"), EVERY_PAGE.values())
 def test_a_page_as_it_opens(opens, school, shape, person, path):
     page = opens(person and getattr(school, person), **shape)
-    answer = page.goto(place_of(school, path), wait_until="networkidle")
-    assert answer.ok
+    assert visit(page, place_of(school, path)).ok
     for summary in page.locator("main details > summary:visible").all():
         summary.click()
     is_clean(page)
