@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -129,9 +130,9 @@ def line(site):
         yield line
 
 
-@pytest.fixture
-def opens(browser, site):
-    """Return `opens(person=None, size=…, line=None, …)`, which gives a blank page with this person's log-in.
+@contextmanager
+def opening(browser, site):
+    """Gives `opens(person=None, size=…, line=None, …)`, which gives a blank page with this person's log-in.
 
     Every page is watched: a word in the console, an exception, a request to another host or a broken content
     policy fails the test at its end. `trouble=True` forgives what the browser says about a lost network.
@@ -158,6 +159,13 @@ def opens(browser, site):
     for context in contexts:
         context.close()
     assert [fault for watch in watches for fault in watch.faults] == []
+
+
+@pytest.fixture
+def opens(browser, site):
+    """`opens` of `opening`, its pages this test's alone."""
+    with opening(browser, site) as opens:
+        yield opens
 
 
 @pytest.fixture

@@ -2,14 +2,18 @@
 
 import pytest
 
+from tests.browser.conftest import opening
+
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
-def page(opens):
-    page = opens()
-    page.goto("/login/")  # any page of the site will do to import from; this one is quickly there
-    return page
+@pytest.fixture(scope="module")
+def page(browser, site):
+    """One page for all: what is asked of these modules leaves nothing behind."""
+    with opening(browser, site) as opens:
+        page = opens()
+        page.goto("/login/")  # any page of the site will do to import from; this one is quickly there
+        yield page
 
 
 # Each row: the numbers of the snapshot, the messages that come (n: by number and counter), what is applied in order,
