@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests import matrix
+from tests.browser.pages import visit
 
 pytestmark = pytest.mark.browser
 
@@ -38,6 +39,6 @@ def test_every_address_can_be_looked_at(opens, site, school, reads):
     for route in routes:
         for name, value in ids.items():
             route = route.replace(name, str(value))
-        answer = page.goto(f"/{route}", wait_until="networkidle")
+        answer = visit(page, f"/{route}")
         assert answer.ok and answer.headers["content-type"].startswith("text/html"), route
         expect(page.locator(".response-info")).to_contain_text("HTTP 200 OK")
