@@ -10,9 +10,11 @@ import os
 
 from channels.routing import ChannelNameRouter, ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
+from django.urls import get_resolver
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "readerai_site.settings")
 django_application = get_asgi_application()
+get_resolver().url_patterns  # noqa: B018  the pages' code, half a second that the first page would take from everybody
 
 # After get_asgi_application: consumers import models, which need the app registry.
 from readerai_site.embedded import EmbeddedEngine  # noqa: E402
