@@ -40,10 +40,11 @@ READ_VERSIONS = Listing("s.id, s.version, c.version", """
 READ_RECEIPTS = """
     SELECT reading_session_id, message_id, type, body_hash, reply FROM reading_sessions_receipt
     WHERE (reading_session_id, message_id) IN ({pairs})"""
-COUNT_ASKED = Listing("enrollment_id, asked, flagged", """
-    FROM (SELECT enrollment_id, count(*) AS asked, sum(CASE WHEN flag = '' THEN 0 ELSE 1 END) AS flagged
-          FROM reading_sessions_interruption
+COUNT_ASKED = Listing("enrollment_id, asked", """
+    FROM (SELECT enrollment_id, count(*) AS asked FROM reading_sessions_interruption
           WHERE enrollment_id IN ({keys}) AND created_at > %s GROUP BY enrollment_id) AS counts""")
+FIND_FLAGGED = """
+    SELECT 1 FROM reading_sessions_interruption WHERE enrollment_id = %s AND created_at > %s AND flag <> '' LIMIT 1"""
 COUNT_WAITING = """
     SELECT count(*) FROM (SELECT 1 FROM reading_sessions_interruption WHERE state = 'queued' LIMIT %s) AS waiting"""
 
@@ -184,10 +185,14 @@ def _defaults() -> dict:
     return {field.attname: field.get_default() for field in Interruption._meta.concrete_fields}
 
 
-def asked_since(enrollment_ids: Iterable[int], since: datetime) -> dict[int, tuple[int, int]]:
-    """Return {enrollment: (questions, how many of them are flagged)} for those who asked since then."""
-    return {enrollment_id: (asked, flagged) for enrollment_id, asked, flagged in COUNT_ASKED.rows(
-        to_json(list(enrollment_ids)), moment()(since))}
+def asked_since(enrollment_ids: Iterable[int], since: datetime) -> dict[int, int]:
+    """Return {enrollment: questions} for those who asked since then, by the index alone."""
+    return dict(COUNT_ASKED.rows(to_json(list(enrollment_ids)), moment()(since)))
+
+
+def is_flagged_since(enrollment_id: int, since: datetime) -> bool:
+    """True when a question that a student asked since then is flagged."""
+    return bool(rows(FIND_FLAGGED, enrollment_id, moment()(since)))
 
 
 def count_waiting(*, most: int) -> int:

@@ -1,6 +1,6 @@
 """What a student asks: recorded before it is acknowledged, cancelled, looked back upon."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
@@ -77,20 +77,29 @@ def _spend(reading_session: LockedSession, batch: Batch, payload: messages.Stude
     One query counts for every student of the batch; the lock on the session keeps two batches apart. A cry for help is
     taken even from someone who asked too much: the first of the minute, so that it cannot be used to flood the room.
     """
-    spent: dict[int, tuple[int, int]] | None = batch.memo.get("spent")
+    since = batch.now - timedelta(minutes=1)
+    spent: dict[int, int] | None = batch.memo.get("spent")
     if spent is None:
         spent = batch.memo["spent"] = statements.asked_since(
-            {session.enrollment_id for session in batch.reading_sessions.values()}, batch.now - timedelta(minutes=1))
-    asked, flagged = spent.get(reading_session.enrollment_id, (0, 0))
+            {session.enrollment_id for session in batch.reading_sessions.values()}, since)
+    asked = spent.get(reading_session.enrollment_id, 0)
     is_beyond = asked >= settings.LIMITS.questions_per_minute
     # Looking for a cry takes longer than all else here: whoever had theirs is not read any further.
-    if is_beyond and flagged:
+    if is_beyond and _has_cried(reading_session.enrollment_id, batch, since):
         raise errors.RateLimited()
     flag = help_card.flag_of(payload, reading_session.text)
     if is_beyond and not flag:
         raise errors.RateLimited()
-    spent[reading_session.enrollment_id] = asked + 1, flagged + bool(flag)
+    spent[reading_session.enrollment_id] = asked + 1
     return flag
+
+
+def _has_cried(enrollment_id: int, batch: Batch, since: datetime) -> bool:
+    """True when one of the student's questions is flagged, stored ones and those of this batch."""
+    known: dict[int, bool] = batch.memo.setdefault("cried", {})
+    if enrollment_id not in known:
+        known[enrollment_id] = statements.is_flagged_since(enrollment_id, since)
+    return known[enrollment_id] or any(row.flag and row.enrollment_id == enrollment_id for row in batch.interruptions)
 
 
 def _next_position(batch: Batch) -> int:
