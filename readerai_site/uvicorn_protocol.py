@@ -78,7 +78,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         message = await self.queue.get()
         if self.unparsed:
             self.parse()
-        elif self.read_paused and self.queue.empty():
+        if self.read_paused and self.queue.empty():
             self.read_paused = False
             self.transport.resume_reading()
         return message

@@ -44,6 +44,14 @@ async def serving(application, protocol=WebSocketProtocol):
     await task
 
 
+async def plain_socket(address):
+    """Ask for a WebSocket and return its two ends as plain bytes, the answer still to be read."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(address.rpartition(":")[2]))
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                 b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n")
+    return reader, writer
+
+
 @pytest.mark.parametrize("compression", [None, "deflate"])
 async def test_texts_of_every_length_arrive_whole_and_in_order(compression):
     texts = ["", "a" * 125, "a" * 126, "ü" * 100, "a" * 65_535, "a" * 65_536, "🦉" * 50_000]
@@ -98,10 +106,7 @@ async def test_what_was_said_before_the_peers_close_frame_was_read_is_sent():
             await send({"type": "websocket.send", "text": message["text"]})
 
     async with serving(answers_and_lets_go) as address, asyncio.timeout(PATIENCE):
-        port = int(address.rpartition(":")[2])
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n")
+        reader, writer = await plain_socket(address)
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"\x81\x82\0\0\0\0hi")
         assert await reader.readexactly(4) == b"\x81\x02hi"
@@ -186,10 +191,7 @@ async def test_who_talks_on_after_the_close_frame_is_cut_off():
         await send({"type": "websocket.close", "code": 4429})
 
     async with serving(closes) as address, asyncio.timeout(PATIENCE):
-        port = int(address.rpartition(":")[2])
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n")
+        reader, writer = await plain_socket(address)
         await reader.readuntil(b"\x88\x02" + (4429).to_bytes(2, "big"))
         with pytest.raises(ConnectionError):
             while True:  # ten seconds would be waited for our own close frame, and all of this read
@@ -222,9 +224,7 @@ async def heard(pieces):
         texts.append(message["code"])
 
     async with serving(listens, Telling) as address, asyncio.timeout(PATIENCE):
-        reader, writer = await asyncio.open_connection("127.0.0.1", int(address.rpartition(":")[2]))
-        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n")
+        reader, writer = await plain_socket(address)
         await reader.readuntil(b"\r\n\r\n")
         for piece in pieces:
             was_read.clear()
