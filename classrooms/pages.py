@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from classrooms.importing import Sentence, split_sentences, words
-from classrooms.models import Passage
+from classrooms.models import Passage, Text
 
 DEEPEST_HEADING = 6
 
@@ -35,6 +35,12 @@ def blocks_of(passages: Iterable[Passage]) -> list[dict]:
             last["tag"] = "ol"
         last["passages"].append(_passage(passage))
     return blocks
+
+
+def chapter_title(text: Text, *, before: int) -> str:
+    """Return the last chapter heading that begins before a word, "" where there is none."""
+    return text.passages.filter(
+        kind="heading", chapter__gt=0, first_word__lt=before).values_list("body", flat=True).last() or ""
 
 
 def _passage(passage: Passage) -> dict:

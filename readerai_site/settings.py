@@ -273,6 +273,13 @@ if EMAIL_HOST and not PUBLIC_ORIGINS:
     # A request says by what name it reached us, and may lie: a link with a secret goes to the true address only.
     raise ImproperlyConfigured("EMAIL_HOST needs PUBLIC_ORIGINS: links in e-mails lead to the first of them.")
 
+# ---- Parts of pages that are the same for all, kept in each process: the words of a page, the panels around it
+
+CACHES = {name: {"BACKEND": f"django.core.cache.backends.{backend}", "LOCATION": name, "OPTIONS": {"MAX_ENTRIES": entries}}
+          for name, backend, entries in [
+              ("default", "locmem.LocMemCache", 300),
+              ("template_fragments", "dummy.DummyCache" if DEBUG else "locmem.LocMemCache", 500)]}
+
 # ---- Languages, static files, logs
 
 LANGUAGE_CODE = "en"

@@ -7,12 +7,13 @@ from django.http import Http404, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_POST, require_safe
 
 from classrooms.decorators import student_required, teacher_required
-from classrooms.models import Classroom, Passage
-from classrooms.pages import blocks_of
+from classrooms.models import Classroom
+from classrooms.pages import blocks_of, chapter_title
 from sessions import errors
 from sessions.models import ReadingSession, page_of, percent_read
 from sessions.services import classes, reading, snapshots
@@ -84,13 +85,13 @@ def reading_page(request, reading_session_id, page):
         raise Http404
     starts = text.page_starts
     end_word = starts[page] if page < len(starts) else text.word_count
-    chapter = Passage.objects.filter(
-        text=text, kind="heading", chapter__gt=0, first_word__lt=end_word).order_by("-first_word").first()
     return render(request, "sessions/reading.html", {
         "reading_session": reading_session, "classroom": reading_session.enrollment.classroom, "text": text,
         "enrollment": reading_session.enrollment, "page": page, "page_count": text.page_count,
         "percent": percent_read(max(reading_session.furthest_word_index, starts[page - 1]), text.word_count),
-        "chapter_title": chapter.body if chapter else "", "blocks": blocks_of(text.passages.filter(page=page)),
+        # Read from the database only if the template has not kept the page's words.
+        "chapter_title": SimpleLazyObject(lambda: chapter_title(text, before=end_word)),
+        "blocks": SimpleLazyObject(lambda: blocks_of(text.passages.filter(page=page))),
         "previous_page": page - 1 or None, "next_page": page + 1 if page < len(starts) else None,
         "next_word": end_word if page < len(starts) else None,
         "page_first_word": starts[page - 1], "page_end_word": end_word,

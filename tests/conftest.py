@@ -11,6 +11,7 @@ from django.apps import apps
 from django.conf import settings as django_settings
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
+from django.core.cache import caches
 from django.db import connections, transaction
 from django.test import TransactionTestCase
 from xdist.scheduler import LoadScopeScheduling
@@ -50,6 +51,7 @@ def pytest_xdist_make_scheduler(config, log):
 @pytest.fixture(autouse=True)
 def fresh_texts():
     """Texts are remembered by number and revision, which a flushed database gives out again."""
+    caches["template_fragments"].clear()
     texts._outline.cache_clear()
     texts.paragraphs.cache_clear()
     help_card.plain_text.cache_clear()

@@ -9,7 +9,7 @@ import pytest
 from classrooms import demo
 from classrooms.importing import import_text, split_sentences, words
 from classrooms.models import Text
-from classrooms.services.texts import create_text
+from classrooms.services.texts import TextChoices, create_text, revise_text
 from sessions.models import ReadingSession
 from sessions.services import reading
 from tests.people import browser, without_token
@@ -165,11 +165,28 @@ def test_a_text_of_another_class_is_not_there(mallory, lighthouse):
     assert not ReadingSession.objects.filter(text=lighthouse).exists()
 
 
-def test_a_page_costs_at_most_eight_queries(alice, book, django_assert_max_num_queries):
-    client = browser(alice)
-    client.get("/read/")  # notes the activity of this minute
-    with django_assert_max_num_queries(8):
-        client.get(f"/read/{book.pk}/page/4/")
+def test_the_words_of_a_page_are_read_once_for_the_whole_class(alice, bob, book, django_assert_num_queries):
+    his = reading.start_reading(bob.enrollment, text_id=book.text_id)
+    pages = {browser(person): f"/read/{row.pk}/page/4/" for person, row in [(alice, book), (bob, his)]}
+    for client in pages:
+        client.get("/read/")  # notes the activity of this minute
+    shown = []
+    for queries, (client, page) in zip((6, 4), pages.items(), strict=True):
+        with django_assert_num_queries(queries):
+            shown.append(Page(client.get(page).content.decode()))
+    assert shown[0].sentences == shown[1].sentences and shown[0].paragraphs == shown[1].paragraphs
+
+
+def test_a_page_that_was_shown_before_shows_what_was_changed_since(alice, book):
+    client, page = browser(alice), f"/read/{book.pk}/page/1/"
+    before = client.get(page).content.decode()
+    text, raw = book.text, demo.raw_text(LIGHTHOUSE)
+    text = revise_text(text, TextChoices(raw=raw, title="The Lamp", author="A. Keeper"), revision=text.revision)
+    renamed = client.get(page).content.decode()
+    assert "A. Keeper" in renamed and "A. Keeper" not in before
+    revise_text(text, TextChoices(raw=raw.replace(" the ", " windmill "), title="The Lamp"), revision=text.revision)
+    revised = client.get(page).content.decode()
+    assert "windmill" in revised and "windmill" not in renamed and "A. Keeper" not in revised
 
 
 def test_the_shelf_costs_the_same_for_many_texts(alice, carol, django_assert_max_num_queries):

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from classrooms.decorators import teacher_required
 from classrooms.forms.texts import ShelvesForm
 from classrooms.models import Passage, Text
-from classrooms.pages import blocks_of
+from classrooms.pages import blocks_of, chapter_title
 from classrooms.services.texts import TextInUse, delete_text, set_classrooms, texts_for_user
 from classrooms.views.lookups import own_text_or_404, present_classrooms, text_or_404
 
@@ -48,14 +48,13 @@ def text(request, text_id):
     page = int(page)
     starts = shown.page_starts
     end_word = starts[page] if page < len(starts) else shown.word_count
-    chapter = shown.passages.filter(kind="heading", chapter__gt=0, first_word__lt=end_word).last()
     classrooms = _shelves(request, shown)
     return render(request, "classrooms/text.html", {
         "text": shown, "is_own": shown.owner_id == request.user.pk,
         "readers": Text.objects.filter(pk=shown.pk).aggregate(number=_readers(request.user))["number"],
         "blocks": blocks_of(shown.passages.filter(page=page)), "page": page, "page_count": shown.page_count,
         "previous_page": page - 1 or None, "next_page": page + 1 if page < shown.page_count else None,
-        "chapter_title": chapter.body if chapter else "", "chapters": chapters_of(shown.passages.all()),
+        "chapter_title": chapter_title(shown, before=end_word), "chapters": chapters_of(shown.passages.all()),
         "shelves": ShelvesForm(classrooms=classrooms, initial={"classrooms": classrooms.filter(texts=shown)})})
 
 
