@@ -17,14 +17,16 @@ from uuid import UUID
 import pydantic_core
 from django.db import connection, models
 
-# Lists travel as one JSON text. SQLite keeps a UUID as its 32 hexadecimal digits; PostgreSQL reads those too.
-LISTS = {
+# A UUID travels as the 32 hexadecimal digits that SQLite keeps, a list as one JSON text.
+PARAMETERS = {
     "sqlite": {
+        "uuid": "%s",
         "keys": "SELECT value FROM json_each(%s)",
         "uuids": "SELECT value FROM json_each(%s)",
         "pairs": "SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(%s)",
     },
     "postgresql": {
+        "uuid": "%s::uuid",
         "keys": "SELECT value::bigint FROM json_array_elements_text(%s)",
         "uuids": "SELECT value::uuid FROM json_array_elements_text(%s)",
         "pairs": "SELECT (value->>0)::uuid, (value->>1)::uuid FROM json_array_elements(%s)",
@@ -62,7 +64,7 @@ class Listing:
 
 @lru_cache(maxsize=512)
 def _text(sql: str, vendor: str) -> str:
-    return sql.format_map(LISTS[vendor])
+    return sql.format_map(PARAMETERS[vendor])
 
 
 @lru_cache(maxsize=512)

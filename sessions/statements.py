@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from classrooms.models import Classroom, Text
+from classrooms.models import Classroom, Text, User
 from sessions.models import Broadcast, Interruption, ReadingSession, Receipt
 from sessions.sql import Listing, Rows, execute, moment, rows, to_json, uuid_of
 
@@ -40,6 +40,11 @@ READ_VERSIONS = Listing("s.id, s.version, c.version", """
 READ_RECEIPTS = """
     SELECT reading_session_id, message_id, type, body_hash, reply FROM reading_sessions_receipt
     WHERE (reading_session_id, message_id) IN ({pairs})"""
+READ_CLASS = """
+    SELECT version, focus_text_id, focus_word_index, paused FROM classrooms_classroom
+    WHERE id = %s AND id IN (SELECT classroom_id FROM classrooms_classroom_teachers WHERE user_id = %s)"""
+READ_TEACHERS_RECEIPT = """
+    SELECT body_hash, reply FROM reading_sessions_receipt WHERE teacher_id = %s AND message_id = {uuid}"""
 COUNT_ASKED = Listing("enrollment_id, asked", """
     FROM (SELECT enrollment_id, count(*) AS asked FROM reading_sessions_interruption
           WHERE enrollment_id IN ({keys}) AND created_at > %s GROUP BY enrollment_id) AS counts""")
@@ -151,6 +156,22 @@ def store_receipts(receipts: Iterable[StoredReceipt], *, now: datetime) -> None:
     """Insert receipts."""
     RECEIPTS.insert([(receipt.reading_session_id, receipt.message_id, receipt.type, receipt.body_hash, receipt.reply, now)
                      for receipt in receipts])
+
+
+def lock_class(classroom_id: int, *, teacher: User) -> Classroom | None:
+    """Lock a class to the commit and return it, with what `store_act` writes; None if the user does not teach it."""
+    lock = " FOR NO KEY UPDATE" if connection.features.has_select_for_update else ""
+    for version, focus_text_id, focus_word_index, paused in rows(READ_CLASS + lock, classroom_id, teacher.pk):
+        return Classroom(pk=classroom_id, version=version, focus_text_id=focus_text_id,
+                         focus_word_index=focus_word_index, paused=bool(paused))
+    return None
+
+
+def teachers_receipt(teacher: User, message_id: UUID) -> tuple[bytes, dict] | None:
+    """Return (body hash, reply) of a message that came before."""
+    for body_hash, reply in rows(READ_TEACHERS_RECEIPT, teacher.pk, message_id.hex):
+        return bytes(body_hash), json.loads(reply)
+    return None
 
 
 def store_act(classroom: Classroom, broadcast: Broadcast, receipt: Receipt) -> None:

@@ -23,15 +23,15 @@ def tell_class(user: User, classroom_id: int, *, kind: str, receipt: ReceiptKey,
     """Do one durable act on a class and send it to everyone in it. Returns DONE; Conflict, NotFound, InvalidPosition."""
     with transaction():
         # The lock, held to the commit, makes the next act wait, so no gap in the numbers can be seen.
-        classroom = Classroom.objects.select_for_update(of=("self",), no_key=True).filter(
-            pk=classroom_id, teachers=user).first()
+        classroom = statements.lock_class(classroom_id, teacher=user)
         if classroom is None:
             raise errors.NotFound()
-        known = Receipt.objects.filter(teacher=user, message_id=receipt.message_id).first()
+        known = statements.teachers_receipt(user, receipt.message_id)
         if known is not None:
-            if bytes(known.body_hash) != receipt.body_hash:
+            body_hash, reply = known
+            if body_hash != receipt.body_hash:
                 raise errors.Conflict()
-            return Reply(**known.reply, repeated=True)
+            return Reply(**reply, repeated=True)
         classroom.version += 1
         if kind == "focus":
             _check_focus(classroom, text_id, word_index)
