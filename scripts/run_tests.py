@@ -22,12 +22,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import throwaway
+from chromium import find_chromium
 from environment import DEV_LOCK, ROOT, Refusal, plain_errors, prepare, python_version, test_environment
 
 SUPPORTED = ("3.11", "3.12", "3.13")
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# tests/conftest.py says what stays together.
-PROCESSES = ("-n", str(min(os.cpu_count() or 1, 4)))
+# One more than there are cores, for many tests wait; tests/conftest.py says what stays together.
+PROCESSES = ("-n", str(min((os.cpu_count() or 1) + 1, 4)))
 # A test that hangs shows where, long before anybody's patience ends.
 PYTEST = ("-m", "pytest", "-o", "faulthandler_timeout=300", *PROCESSES)
 # Settings of an installation that must not colour the tests.
@@ -131,12 +131,6 @@ def read_report(report: Path, outcome: Outcome) -> None:
     outcome.passed -= outcome.failed  # a test can pass and fail in its teardown
 
 
-def find_browser() -> str | None:
-    """Return the path of CHROMIUM, or of a Chromium on PATH."""
-    names = [os.environ["CHROMIUM"]] if os.environ.get("CHROMIUM") else BROWSERS
-    return next((path for name in names if (path := shutil.which(name))), None)
-
-
 def memory() -> str | None:
     """Return a folder in memory where there is one with room: the tests' databases then wait for no disk.
 
@@ -171,7 +165,7 @@ def main() -> bool:
         checks = Checks(Path(folder))
         checks.ruff(python)
         title = f"Python {version}, SQLite, in-process layer"
-        if browser := find_browser():
+        if browser := find_chromium():
             checks.suite(title, python, CHROMIUM=browser)
         else:
             checks.left_out.append("the browser tests: install Chromium, or name it in CHROMIUM")

@@ -37,14 +37,16 @@ if django_settings.REDIS_URLS:
 
 
 class ByFile(LoadScopeScheduling):
-    """Keeps a file's tests in one process, and all that share one server and one Chromium too."""
+    """Keeps a file's tests in one process. The browser's come last, a function at a time, so that all processes end
+    together: each has a server and a Chromium for as long as it is given nothing else."""
 
     def _split_scope(self, nodeid):
-        return "browser" if nodeid.startswith("tests/browser/") else nodeid.partition("::")[0]
+        return nodeid.partition("[" if nodeid.startswith("tests/browser/") else "::")[0]
 
 
 def pytest_xdist_make_scheduler(config, log):
     """Called where the suite runs in several processes."""
+    config.option.loadscopereorder = False  # else files go by their number of tests
     return ByFile(config, log)
 
 

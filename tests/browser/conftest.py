@@ -7,7 +7,6 @@ this process. Playwright is kept to this folder (package scope): its event loop 
 import os
 import queue
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -17,13 +16,13 @@ from dataclasses import dataclass
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from scripts.chromium import find_chromium
 from tests.browser.clerk import Clerk, School
 from tests.browser.line import Line
 from tests.browser.pages import DESKTOP, ReadingPage, RoomPage, Watch
 from tests.scripted_model import ScriptedModel
 from tests.served import ROOT
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # The address bar's pop-ups are web pages: each window has two, with processes of their own, and each context is a window.
 # With a process kept in reserve they were half of what a context costs. The last such list is the one that counts, so
 # what Playwright switches off by its own stands here too.
@@ -55,19 +54,11 @@ class Site:
         return f"http://127.0.0.1:{self.port}"
 
 
-def find_chromium() -> str:
-    """Return the path of a Chromium; without one skip, or fail where everything is required."""
-    names = [os.environ["CHROMIUM"]] if os.environ.get("CHROMIUM") else BROWSERS
-    found = next((path for name in names if (path := shutil.which(name))), None)
-    if not found:
-        without = pytest.fail if os.environ.get("REQUIRE_ALL") == "1" else pytest.skip
-        without("no Chromium was found: install it, or name it in CHROMIUM")
-    return found
-
-
 @pytest.fixture(scope="package")
 def browser():
-    path = find_chromium()
+    if not (path := find_chromium()):
+        without = pytest.fail if os.environ.get("REQUIRE_ALL") == "1" else pytest.skip
+        without("no Chromium was found: install it, or name it in CHROMIUM")
     expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=OPTIONS)
