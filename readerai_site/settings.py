@@ -275,10 +275,12 @@ if EMAIL_HOST and not PUBLIC_ORIGINS:
 
 # ---- Parts of pages that are the same for all, kept in each process: the words of a page, the panels around it
 
-CACHES = {name: {"BACKEND": f"django.core.cache.backends.{backend}", "LOCATION": name, "OPTIONS": {"MAX_ENTRIES": entries}}
-          for name, backend, entries in [
-              ("default", "locmem.LocMemCache", 300),
-              ("template_fragments", "dummy.DummyCache" if DEBUG else "locmem.LocMemCache", 500)]}
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    "template_fragments": {
+        "BACKEND": f"django.core.cache.backends.{'dummy.DummyCache' if DEBUG else 'locmem.LocMemCache'}",
+        "LOCATION": "template_fragments", "OPTIONS": {"MAX_ENTRIES": 500}},
+}
 
 # ---- Languages, static files, logs
 

@@ -23,6 +23,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -32,6 +33,7 @@ from typing import Any, TextIO
 
 from tests.scripted_answers import BEHAVIOURS, Response, answer
 
+SEND_BUFFER = 64 * 1024  # bytes that a connection may be ahead of its client
 DEFAULT_REPLY = ("A burrow ", "is a home ", "dug in the ground.")
 
 
@@ -224,6 +226,8 @@ class ScriptedModel:
             finally:
                 ready.set()
             self.port = server.sockets[0].getsockname()[1]
+            # Each connection's: else a megabyte is served to a client that took 8 KB of it and is about to go.
+            server.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
             listening.set()
             await self._stopping.wait()
             server.close()
