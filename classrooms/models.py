@@ -81,6 +81,10 @@ class Text(models.Model):
     def page_count(self) -> int:
         return len(self.page_starts)
 
+    def page_end(self, page: int) -> int:
+        """Return the index just past the last word of a page, which counts from 1."""
+        return self.page_starts[page] if page < self.page_count else self.word_count
+
 
 class TextSource(models.Model):
     """A text as it was pasted or uploaded, to be edited and imported anew.

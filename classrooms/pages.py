@@ -37,10 +37,10 @@ def blocks_of(passages: Iterable[Passage]) -> list[dict]:
     return blocks
 
 
-def chapter_title(text: Text, *, before: int) -> str:
-    """Return the last chapter heading that begins before a word, "" where there is none."""
-    return text.passages.filter(
-        kind="heading", chapter__gt=0, first_word__lt=before).values_list("body", flat=True).last() or ""
+def chapter_title(text: Text, page: int) -> str:
+    """Return the last chapter heading that stands on a page or before it, "" where there is none."""
+    headings = text.passages.filter(kind="heading", chapter__gt=0, first_word__lt=text.page_end(page))
+    return headings.values_list("body", flat=True).last() or ""
 
 
 def _passage(passage: Passage) -> dict:

@@ -84,13 +84,13 @@ def reading_page(request, reading_session_id, page):
     if not 1 <= page <= text.page_count:
         raise Http404
     starts = text.page_starts
-    end_word = starts[page] if page < len(starts) else text.word_count
+    end_word = text.page_end(page)
     return render(request, "sessions/reading.html", {
         "reading_session": reading_session, "classroom": reading_session.enrollment.classroom, "text": text,
         "enrollment": reading_session.enrollment, "page": page, "page_count": text.page_count,
         "percent": percent_read(max(reading_session.furthest_word_index, starts[page - 1]), text.word_count),
         # Read from the database only if the template has not kept the page's words.
-        "chapter_title": SimpleLazyObject(lambda: chapter_title(text, before=end_word)),
+        "chapter_title": SimpleLazyObject(lambda: chapter_title(text, page)),
         "blocks": SimpleLazyObject(lambda: blocks_of(text.passages.filter(page=page))),
         "previous_page": page - 1 or None, "next_page": page + 1 if page < len(starts) else None,
         "next_word": end_word if page < len(starts) else None,

@@ -46,15 +46,13 @@ def text(request, text_id):
     if not (page.isascii() and page.isdigit() and 1 <= int(page) <= shown.page_count):
         raise Http404
     page = int(page)
-    starts = shown.page_starts
-    end_word = starts[page] if page < len(starts) else shown.word_count
     classrooms = _shelves(request, shown)
     return render(request, "classrooms/text.html", {
         "text": shown, "is_own": shown.owner_id == request.user.pk,
         "readers": Text.objects.filter(pk=shown.pk).aggregate(number=_readers(request.user))["number"],
         "blocks": blocks_of(shown.passages.filter(page=page)), "page": page, "page_count": shown.page_count,
         "previous_page": page - 1 or None, "next_page": page + 1 if page < shown.page_count else None,
-        "chapter_title": chapter_title(shown, before=end_word), "chapters": chapters_of(shown.passages.all()),
+        "chapter_title": chapter_title(shown, page), "chapters": chapters_of(shown.passages.all()),
         "shelves": ShelvesForm(classrooms=classrooms, initial={"classrooms": classrooms.filter(texts=shown)})})
 
 

@@ -62,5 +62,4 @@ def check_place(text: Text, word_index: int, revision: int | None = None) -> Non
 
 def end_of_page(text: Text, word_index: int) -> int:
     """Return the index just past the last word of the page that holds a word."""
-    place = bisect.bisect_right(text.page_starts, word_index)
-    return text.page_starts[place] if place < len(text.page_starts) else text.word_count
+    return text.page_end(bisect.bisect_right(text.page_starts, word_index))
